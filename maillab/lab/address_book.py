@@ -1,0 +1,46 @@
+"""One address book: whatever name a host goes by, and the standard port, to where it really listens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, smtp_endpoint
+from maillab.network.endpoint import Endpoint
+
+
+class AddressBook:
+    """Hosts by host name, domain and address.  Nobody else is in it, and nobody else is ever connected to."""
+
+    def __init__(self, spec: LabSpec, addressing: Addressing, local_hosts: Collection[str]) -> None:
+        """`local_hosts` run in this process; the others are where their spec says."""
+        self._listeners: dict[tuple[str, int], Endpoint] = {}
+        self._shown: dict[str, str] = {}
+        self._host_of: dict[str, str] = {}
+        self._local_hosts = frozenset(local_hosts)
+        for k, server in enumerate(spec.servers):
+            self._enter(server.host, (*server.domains, server.address), server.address)
+            self.moved(server.host, SMTP_PORT, smtp_endpoint(spec, k, addressing))
+        for foreign in spec.foreign:
+            self._enter(foreign.host, foreign.domains, foreign.smtp.host)
+            self.moved(foreign.host, SMTP_PORT, foreign.smtp)
+
+    def find(self, host: str, port: int) -> Endpoint | None:
+        """The real listener behind `host` (a host name, a domain or an address) and a standard port."""
+        return self._listeners.get((self._host_of.get(host.lower(), ""), port))
+
+    def shown(self, host: str) -> str | None:
+        """The address that people see: 172.16.1.1."""
+        return self._shown.get(self._host_of.get(host.lower(), ""))
+
+    def is_local(self, host: str) -> bool:
+        """True for a server that runs in this process."""
+        return host in self._local_hosts
+
+    def moved(self, host: str, port: int, listener: Endpoint) -> None:
+        """`host` really listens at `listener`: known for sure only when it does, as port 0 is any free one."""
+        self._listeners[host, port] = listener
+
+    def _enter(self, host: str, other_names: Collection[str], shown: str) -> None:
+        self._shown[host] = shown
+        for name in (host, *other_names):
+            self._host_of.setdefault(name.lower(), host)

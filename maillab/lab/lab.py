@@ -1,0 +1,112 @@
+"""A running lab, and what a program can do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from maillab.lab.address_book import AddressBook
+from maillab.lab.clock import LabClock
+from maillab.lab.mailbox import MailboxView
+from maillab.lab.post import Sent, submit, written
+from maillab.lab.sites import domain_hosts, mailboxes_of
+from maillab.lab.spec import SMTP_PORT, LabSpec
+from maillab.mail.address import Address, AddressError
+from maillab.mailserver.mailserver import MailServer
+from maillab.network.network import Network
+from maillab.storage.database import Database
+from maillab.trace.path import Trace, TraceBook
+from maillab.trace.recorder import Recorder
+
+_MESSAGE_ID_BITS = 64
+
+
+class Lab:
+    """A running lab; made by `open_lab`."""
+
+    def __init__(
+        self,
+        spec: LabSpec,
+        recorder: Recorder,
+        database: Database,
+        network: Network,
+        clock: LabClock,
+        book: AddressBook,
+        chance: Random,
+    ) -> None:
+        self.spec = spec
+        self.recorder = recorder
+        self.database = database
+        self.network = network
+        self.clock = clock
+        self.book = book
+        self.trace_book = TraceBook()
+        self.servers: dict[str, MailServer] = {}
+        """The servers of this process, by host name."""
+        self._chance = chance
+        recorder.add_listener(self.trace_book.add)
+
+    @property
+    def traces(self) -> list[Trace]:
+        """All traces, newest first."""
+        return self.trace_book.traces()
+
+    def mailboxes(self) -> dict[str, str]:
+        """Every mailbox of this process, and the host that has it."""
+        return {
+            mailbox: domain.host
+            for domain in self.spec.domains
+            if domain.host in self.servers
+            for mailbox in mailboxes_of(domain)
+        }
+
+    def mailbox(self, address: str) -> MailboxView:
+        """The mailbox of `address`.
+
+        Raises:
+            LookupError: nobody of that name has a mailbox in this process.
+        """
+        mailboxes = self.mailboxes()
+        try:
+            key = Address.parse(address).key
+            return MailboxView(self.database, self.recorder, mailboxes[key], key)
+        except (AddressError, KeyError):
+            raise LookupError(f"no mailbox {address} here; there are {', '.join(mailboxes)}") from None
+
+    async def send(
+        self,
+        sender: str,
+        recipients: str | Sequence[str],
+        *,
+        subject: str = "",
+        body: str = "",
+        octets: bytes | None = None,
+        server: str | None = None,
+    ) -> Sent:
+        """Send one mail by real SMTP, as a mail program does.
+
+        Args:
+            sender: the reverse-path; "" is the null path.
+            recipients: one address or several.
+            subject: of the message that is written here.
+            body: of the message that is written here.
+            octets: a whole message to be sent as it is, instead of one that is written here.
+            server: the host or domain to hand it to; left out: the sender's own, else the lab's first server.
+
+        Raises:
+            MailRefusedError: the server took it for nobody.
+            AddressError: an address that is none.
+            LookupError: `server` is not in the lab.
+        """
+        to = [recipients] if isinstance(recipients, str) else [*recipients]
+        if octets is None:
+            message_id = f"{self._chance.getrandbits(_MESSAGE_ID_BITS):x}"
+            octets = written(sender, to, subject, body, at=self.clock.time(), message_id=message_id)
+        target = self.book.find(server or self._server_for(sender), SMTP_PORT)
+        if target is None:
+            raise LookupError(f"{server} is no server of this lab")
+        return await submit(self.network, target, self.recorder, sender, to, octets)
+
+    def _server_for(self, sender: str) -> str:
+        domain = Address.parse(sender).domain_key if sender else ""
+        return domain_hosts(self.spec).get(domain) or self.spec.servers[0].host

@@ -1,0 +1,91 @@
+"""A person's mailbox as a program sees it: what is in it, and waiting for what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final
+
+import attrs
+import trio
+
+from maillab.mail.message import Message
+from maillab.mailbox import store
+from maillab.storage.database import Database
+from maillab.trace.record import Record
+from maillab.trace.recorder import Recorder
+
+WAIT_SECONDS: Final = 10.0
+
+
+@attrs.frozen
+class MailboxMessage:
+    """One message in a mailbox; its octets are read when they are asked for."""
+
+    entry: store.Entry
+    _read: Callable[[int], bytes] = attrs.field(repr=False, eq=False)
+
+    @property
+    def uid(self) -> int:
+        return self.entry.uid
+
+    @property
+    def trace(self) -> str:
+        return self.entry.trace
+
+    @cached_property
+    def octets(self) -> bytes:
+        """The message as its reader gets it, `Return-Path:` and `Received:` on top."""
+        return self._read(self.entry.uid)
+
+    @property
+    def message(self) -> Message:
+        return Message(self.octets)
+
+    @property
+    def subject(self) -> str | None:
+        return self.message.subject
+
+
+class MailboxView:
+    """The mailbox of one address."""
+
+    def __init__(self, database: Database, recorder: Recorder, server: str, address: str) -> None:
+        self.address = address
+        self.server = server
+        self._database = database
+        self._recorder = recorder
+
+    def messages(self) -> list[MailboxMessage]:
+        """What is in it now, oldest first."""
+        entries = self._database.read(lambda db: store.entries(db, self.server, self.address))
+        return [MailboxMessage(entry, self._octets) for entry in entries]
+
+    async def wait_for_message(
+        self, *, subject: str | None = None, timeout_seconds: float = WAIT_SECONDS
+    ) -> MailboxMessage:
+        """The first message in the mailbox with that subject (or any), waiting for it if it is not there yet.
+
+        Raises:
+            trio.TooSlowError: none came within `timeout_seconds`.
+        """
+        came = trio.Event()
+
+        def listen(record: Record) -> None:
+            if record["event"] == "message.stored" and record["mailbox"] == self.address:
+                came.set()
+
+        self._recorder.add_listener(listen)
+        try:
+            with trio.fail_after(timeout_seconds):
+                while True:
+                    for message in self.messages():
+                        if subject is None or message.subject == subject:
+                            return message
+                    await came.wait()
+                    came = trio.Event()
+        finally:
+            self._recorder.remove_listener(listen)
+
+    def _octets(self, uid: int) -> bytes:
+        return self._database.read(lambda db: store.octets(db, self.server, self.address, uid))

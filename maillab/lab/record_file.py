@@ -1,0 +1,64 @@
+"""The records of a lab with `--data`: JSON lines beside the database, read again at the next start."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from maillab.trace.drain import JsonLines
+from maillab.trace.record import Record
+from maillab.trace.recorder import MEMORY_RECORDS
+
+FILE_NAME: Final = "records.jsonl"
+
+
+def earlier_records(data: Path) -> list[Record]:
+    """The newest records of earlier runs, as many as memory keeps, oldest first.
+
+    A last line that a crash cut off is left out.
+    """
+    file = data / FILE_NAME
+    if not file.exists():
+        return []
+    with file.open("rb") as lines:
+        newest = deque(lines, maxlen=MEMORY_RECORDS)
+    records = []
+    for line in newest:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            records.append(orjson.loads(line))
+    return records
+
+
+@contextlib.contextmanager
+def record_file(data: Path) -> Iterator[JsonLines]:
+    """A sink that appends to the data folder's records.
+
+    A file that has grown to more than memory keeps is shortened first: this is the only time that nobody writes it.
+    """
+    file = data / FILE_NAME
+    _shorten(file)
+    with file.open("ab", buffering=0) as records:
+        yield JsonLines(records.fileno(), str(file))
+
+
+def _shorten(file: Path) -> None:
+    """Keep the newest lines, and end a line that a crash cut off."""
+    if not file.exists():
+        return
+    with file.open("rb") as lines:
+        too_many = sum(1 for _ in lines) - MEMORY_RECORDS
+    with file.open("rb+") as lines:
+        if too_many > 0:
+            shortened = file.with_suffix(".new")
+            shortened.write_bytes(b"".join(itertools.islice(lines, too_many, None)))
+            shortened.replace(file)
+        elif lines.seek(0, 2):
+            lines.seek(-1, 2)
+            if lines.read(1) != b"\n":
+                lines.write(b"\n")

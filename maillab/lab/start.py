@@ -1,0 +1,238 @@
+"""Starting a lab: all its servers in one nursery, and a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any, Final
+
+import trio
+
+from maillab.lab.address_book import AddressBook
+from maillab.lab.clock import LabClock
+from maillab.lab.lab import Lab
+from maillab.lab.load import load_lab
+from maillab.lab.mistakes import LabFileError, Mistake, as_toml, did_you_mean
+from maillab.lab.record_file import earlier_records, record_file
+from maillab.lab.sites import mailboxes_of, neighbours_of, retry_plan, routes_of, source_address
+from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, ServerSpec, smtp_endpoint
+from maillab.mailbox import store
+from maillab.mailserver import queue
+from maillab.mailserver.mailserver import MailServer
+from maillab.mailserver.site import Site
+from maillab.network.endpoint import Endpoint
+from maillab.network.network import Network, NetworkListener, TcpNetwork
+from maillab.storage import messages
+from maillab.storage.database import Database
+from maillab.trace.drain import Sink
+from maillab.trace.identity import TraceIds, base32
+from maillab.trace.recorder import Recorder
+
+SCHEMA: Final = (messages.SCHEMA, store.SCHEMA, queue.SCHEMA)
+ALL_INTERFACES: Final = "0.0.0.0"
+FORGET_AFTER_SECONDS: Final = 30 * 86400.0  # no retry of any server lasts longer
+_RUN_ID_DIGITS: Final = 6
+_COUNTER_BITS: Final = 20
+
+
+class LabStartError(Exception):
+    """The lab cannot start here and now; `str()` is one line that says how to mend it."""
+
+
+@contextlib.asynccontextmanager
+async def open_lab(
+    lab: LabSpec | str | Path,
+    *,
+    data: Path | None = None,
+    addressing: Addressing | str | None = None,
+    only: Collection[str] = (),
+    network: Network | None = None,
+    sinks: Sequence[Sink] = (),
+    chance: Random | None = None,
+    crash_ends_all: bool = False,
+) -> AsyncIterator[Lab]:
+    """Run a lab while the context lasts.
+
+    Args:
+        lab: a spec, a path to a lab file or its folder, or the name of a lab that ships.
+        data: the folder that keeps mail, queues and records; None keeps all in memory.
+        addressing: where the real listeners are; it beats the lab file.
+        only: hosts to run here; left out: all.
+        network: what to listen and connect through; left out: TCP.
+        sinks: where records go, besides memory.
+        chance: where ids come from; left out: the system.
+        crash_ends_all: a fault of our own ends the lab, instead of one connection: for tests.
+
+    Raises:
+        LabFileError: the lab file is missing or has mistakes, or `only` names no server of it.
+        LabStartError: a port that is busy or not ours.
+        DataFolderInUse: another lab holds the data folder.
+        StorageError: the data folder cannot be used.
+    """
+    addressing = None if addressing is None else Addressing(addressing)
+    spec = lab if isinstance(lab, LabSpec) else load_lab(lab, addressing)
+    addressing = addressing or spec.addressing
+    chance = chance or SystemRandom()
+    hosts = _hosts_to_run(spec, addressing, only)
+    clock = LabClock()
+    run = base32(chance.getrandbits(5 * _RUN_ID_DIGITS), _RUN_ID_DIGITS).lower()
+    recorder = Recorder(spec.name, run, clock.time)
+    async with _alone(), contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.open(data, SCHEMA))
+        book = AddressBook(spec, addressing, hosts)
+        here = Lab(spec, recorder, database, network or TcpNetwork(), clock, book, chance)
+        if data is not None:
+            recorder.load(earlier_records(data))
+            sinks = (*sinks, stack.enter_context(record_file(data)))
+        await stack.enter_async_context(recorder.drained_to(*sinks))
+        listeners = await _listen(here, addressing, hosts, stack)
+        await _prepare(here, hosts)
+        stack.callback(recorder.bind().record, "lab.stopped")
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        trace_ids = TraceIds(clock.time, chance.getrandbits(_COUNTER_BITS))
+        for server in spec.servers:
+            if server.host in hosts:
+                site = _site(here, server, addressing, trace_ids, hosts, crash_ends_all)
+                here.servers[server.host] = MailServer(site)
+                nursery.start_soon(here.servers[server.host].run, listeners[server.host])
+        recorder.bind().record(
+            "lab.ready", web=None, servers=[_shown(here, server) for server in spec.servers], dns=None
+        )
+        yield here
+
+
+@contextlib.asynccontextmanager
+async def _alone() -> AsyncIterator[None]:
+    """What the body raises comes out as it is, and not in the groups of our nurseries."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from error.__cause__
+
+
+def _hosts_to_run(spec: LabSpec, addressing: Addressing, only: Collection[str]) -> frozenset[str]:
+    known = {server.host for server in spec.servers}
+    mistakes = [
+        Mistake("--only", f"{as_toml(host)} is no server of this lab", did_you_mean(host, known), "")
+        for host in only
+        if host.lower() not in known
+    ]
+    if only:
+        mistakes += [
+            Mistake(
+                f"{server.host}: smtp",
+                "port 0 with --only",
+                "a port that the other processes know",
+                "give HOST:PORT in the lab file",
+            )
+            for k, server in enumerate(spec.servers)
+            if smtp_endpoint(spec, k, addressing).port == 0
+        ]
+    if mistakes:
+        raise LabFileError(mistakes)
+    return frozenset(host.lower() for host in only) or frozenset(known)
+
+
+async def _listen(
+    lab: Lab, addressing: Addressing, hosts: Collection[str], stack: contextlib.AsyncExitStack
+) -> dict[str, NetworkListener]:
+    """Listen for every server first, so that a busy port stops the lab before anything is served."""
+    listeners: dict[str, NetworkListener] = {}
+    one_container = addressing is Addressing.HOSTS and len(hosts) < len(lab.spec.servers)
+    for k, server in enumerate(lab.spec.servers):
+        if server.host not in hosts:
+            continue
+        endpoint = smtp_endpoint(lab.spec, k, addressing)
+        if one_container and server.smtp is None:
+            endpoint = Endpoint(ALL_INTERFACES, endpoint.port)
+        try:
+            listener = await lab.network.listen(endpoint)
+        except OSError as error:
+            raise LabStartError(_cannot_listen(server, endpoint, error)) from None
+        stack.push_async_callback(listener.aclose)
+        listeners[server.host] = listener
+        if endpoint.host != ALL_INTERFACES:
+            lab.book.moved(server.host, SMTP_PORT, listener.local)
+    return listeners
+
+
+def _cannot_listen(server: ServerSpec, endpoint: Endpoint, error: OSError) -> str:
+    found, mend = {
+        errno.EADDRINUSE: (
+            "the port is in use",
+            'stop the other program (another lab?), or give smtp = "HOST:PORT" in the lab file',
+        ),
+        errno.EADDRNOTAVAIL: (
+            f"{endpoint.host} is no address of this machine",
+            "use --addressing ports, or run the lab in containers",
+        ),
+        errno.EACCES: ("ports under 1024 need root", "use --addressing ports, or run the lab in containers"),
+    }.get(error.errno or 0, (os.strerror(error.errno) if error.errno else str(error), "use another address"))
+    return f"{server.host} cannot listen on {endpoint}: {found}; {mend}"
+
+
+async def _prepare(lab: Lab, hosts: Collection[str]) -> None:
+    """Every user has a mailbox from the start; ids too old to come again are forgotten."""
+    now = lab.clock.time()
+
+    def job(db: Any) -> None:
+        for server in lab.spec.servers:
+            if server.host in hosts:
+                queue.forget(db, server.host, now - FORGET_AFTER_SECONDS)
+        for domain in lab.spec.domains:
+            if domain.host in hosts:
+                for mailbox in mailboxes_of(domain):
+                    store.create(db, domain.host, mailbox, now)
+
+    await lab.database.write(job)
+
+
+def _site(
+    lab: Lab,
+    server: ServerSpec,
+    addressing: Addressing,
+    trace_ids: TraceIds,
+    hosts: Collection[str],
+    crash_ends_all: bool,
+) -> Site:
+    return Site(
+        host=server.host,
+        domain=server.domains[0] if server.domains else server.host,
+        source=source_address(server, addressing),
+        style=lab.spec.replies,
+        routes=routes_of(lab.spec, server),
+        retry=retry_plan(lab.spec),
+        neighbours=neighbours_of(lab.spec, hosts, lab.book),
+        book=lab.book,
+        network=lab.network,
+        database=lab.database,
+        recorder=lab.recorder,
+        log=lab.recorder.bind(server=server.host),
+        clock=lab.clock,
+        trace_ids=trace_ids,
+        crash_ends_all=crash_ends_all,
+    )
+
+
+def _shown(lab: Lab, server: ServerSpec) -> dict[str, Any]:
+    """A server as `lab.ready` shows it; what it does not offer is null."""
+    return {
+        "host": server.host,
+        "domains": [*server.domains],
+        "address": server.address,
+        "smtp": str(lab.book.find(server.host, SMTP_PORT)),
+        "submission": None,
+        "submissions": None,
+        "pop3": None,
+        "imap": None,
+    }

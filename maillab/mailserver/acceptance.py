@@ -1,0 +1,101 @@
+"""The moment a message becomes this server's duty: octets, mailbox rows and queue rows, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable
+
+import attrs
+
+from maillab.mail.address import Address
+from maillab.mail.envelope import Envelope
+from maillab.mail.message import Message
+from maillab.mail.received import Received
+from maillab.mailbox import store
+from maillab.mailserver import queue
+from maillab.mailserver.site import Site
+from maillab.storage import messages
+from maillab.trace.identity import QueueId
+from maillab.trace.recorder import RecordLog
+
+
+@attrs.frozen
+class Accepted:
+    """What one commit has made safe."""
+
+    queue_id: QueueId
+    recipients: tuple[Address, ...]
+    stored: tuple[tuple[str, int], ...] = ()
+    next_hops: frozenset[str] = frozenset()
+
+
+def keep(
+    db: sqlite3.Connection,
+    site: Site,
+    envelope: Envelope,
+    octets: bytes,
+    *,
+    queue_id: QueueId,
+    stamp: Callable[[QueueId], Received],
+    at: float,
+    lab_at: float,
+    for_trace: str | None = None,
+) -> Accepted:
+    """One message becomes this server's duty: its octets, mailbox rows and queue rows.  A part of a write job."""
+    split = site.routes.split(envelope.recipients)
+    octets = Message(octets).with_on_top(stamp(queue_id).to_octets()).octets
+    message_id = messages.add(db, site.host, octets, uses=len(split.mailboxes) + bool(split.onward))
+    stored = tuple(
+        (
+            mailbox,
+            store.deliver(
+                db,
+                site.host,
+                mailbox,
+                message_id,
+                return_path=envelope.sender,
+                trace=queue_id.trace,
+                queue_id=str(queue_id),
+                stored_at=at,
+                size_octets=len(octets),
+            ),
+        )
+        for mailbox in split.mailboxes
+    )
+    if split.onward:
+        entry = queue.QueueEntry(
+            queue_id=str(queue_id),
+            message_id=message_id,
+            sender=envelope.sender,
+            eight_bit=envelope.eight_bit,
+            smtputf8=envelope.smtputf8,
+            accepted_at=lab_at,
+            size_octets=len(octets),
+            trace=queue_id.trace,
+            hop=queue_id.hop,
+            for_trace=for_trace,
+        )
+        onward = [(str(address), next_hop) for address, next_hop in split.onward]
+        queue.enqueue(db, site.host, entry, onward, lab_at)
+    return Accepted(queue_id, envelope.recipients, stored, split.next_hops)
+
+
+def record_acceptance(
+    accepted: Accepted, envelope: Envelope, octets: bytes, log: RecordLog, *, came_from: QueueId | None, **more: object
+) -> None:
+    """`message.accepted`, and a `message.stored` for each mailbox; sizes are of the message as it came."""
+    queue_id = accepted.queue_id
+    log = log.bind(trace=queue_id.trace, queue_id=str(queue_id), hop=queue_id.hop)
+    log.record(
+        "message.accepted",
+        sender=envelope.sender,
+        recipients=[str(recipient) for recipient in accepted.recipients],
+        size_octets=len(octets),
+        sha256=hashlib.sha256(octets).hexdigest(),
+        subject=Message(octets).subject,
+        received_from_queue_id=str(came_from) if came_from else None,
+        **more,
+    )
+    for mailbox, uid in accepted.stored:
+        log.record("message.stored", mailbox=mailbox, uid=uid)

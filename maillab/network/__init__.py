@@ -1,0 +1,1 @@
+"""The network as servers know it: listen, connect, and who is calling; over TCP or in memory."""

@@ -1,0 +1,271 @@
+"""The SMTP client's shell: one connection, kept for many messages, one outcome for each recipient.
+
+Nothing here raises for what a server says: a refusal, a lost connection and a broken reply are outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import trio
+
+from maillab.mail.address import Address
+from maillab.mail.envelope import Envelope
+from maillab.network.network import NetworkStream
+from maillab.smtp.replies import Reply
+from maillab.smtp.session import NEED_DATA, BadReplyError, ClientSession, Session
+from maillab.smtp.words import (
+    Command,
+    DataStart,
+    Hello,
+    MailFrom,
+    Quit,
+    RcptTo,
+    Reset,
+    command_line,
+    verb_of,
+)
+from maillab.trace.recorder import RecordLog
+
+REPLY_TIMEOUT_SECONDS: Final = 300.0  # RFC 5321 sections 4.5.3.2.1 to 4.5.3.2.3, the longest of them
+END_OF_DATA_TIMEOUT_SECONDS: Final = 600.0  # RFC 5321 section 4.5.3.2.6
+QUIT_TIMEOUT_SECONDS: Final = 3.0
+_RECEIVE_OCTETS: Final = 1 << 16
+
+
+@attrs.frozen
+class Delivered:
+    """The server has taken the message for this recipient."""
+
+    reply: Reply
+
+
+@attrs.frozen
+class Deferred:
+    """Not now: a 4yz reply, or (`reply` None) no answer that can be trusted."""
+
+    reason: str
+    reply: Reply | None = None
+
+
+@attrs.frozen
+class Failed:
+    """Never: a 5yz reply, or (`reply` None) something the server does not offer and the message needs."""
+
+    reason: str
+    reply: Reply | None = None
+    status: str = "5.0.0"
+
+
+Outcome = Delivered | Deferred | Failed
+
+
+class UnusableError(Exception):
+    """The server cannot be talked to now; `str()` says why."""
+
+    def __init__(self, reason: str, reply: Reply | None = None) -> None:
+        super().__init__(reason)
+        self.reply = reply
+
+
+class SmtpClient:
+    """The client's end of one connection.
+
+    `log` gets the dialogue; None where the server's own process writes it.
+    """
+
+    def __init__(self, stream: NetworkStream, client_name: str, log: RecordLog | None = None) -> None:
+        self.transaction_count = 0
+        self.extensions: Mapping[str, str] = {}
+        self._stream = stream
+        self._name = client_name
+        self._log = log
+        self._session = ClientSession()
+        self._usable = True
+
+    @property
+    def usable(self) -> bool:
+        """True while another message may be sent over this connection."""
+        return self._usable and self._session.state is Session.READY
+
+    async def open(self) -> None:
+        """Read the greeting and say EHLO, or HELO to a server that knows no EHLO (RFC 5321 section 3.2).
+
+        Raises:
+            UnusableError: no greeting, or one that refuses us.
+        """
+        greeting = await self._read_reply(REPLY_TIMEOUT_SECONDS)
+        if greeting.code != 220:
+            raise self._broken(f"greeted with {greeting.text}", greeting)
+        reply = await self._ask(Hello(self._name))
+        if reply.code >= 500:
+            reply = await self._ask(Hello(self._name, extended=False))
+        elif reply.accepts:
+            self.extensions = _extensions(reply)
+        if not reply.accepts:
+            raise self._broken(f"refused our name: {reply.text}", reply)
+
+    async def send(self, envelope: Envelope, octets: bytes) -> dict[Address, Outcome]:
+        """Send one message; the outcome for each recipient.
+
+        A connection that broke in the middle leaves every recipient without a final reply deferred: in doubt the
+        message stays with the sender (RFC 5321 section 4.2.5).
+        """
+        unfit = self._unfit(envelope, octets)
+        if unfit is not None:
+            return dict.fromkeys(envelope.recipients, unfit)
+        outcomes: dict[Address, Outcome] = {}
+        self.transaction_count += 1
+        try:
+            await self._transaction(envelope, octets, outcomes)
+        except UnusableError as error:
+            for recipient in envelope.recipients:
+                outcomes.setdefault(recipient, Deferred(str(error), error.reply))
+        return outcomes
+
+    async def quit(self) -> None:
+        """Say QUIT and wait a little for the answer; closing the stream is the caller's part."""
+        if not self.usable:
+            return
+        with trio.move_on_after(QUIT_TIMEOUT_SECONDS):
+            try:
+                await self._ask(Quit())
+            except UnusableError:
+                return
+
+    def _unfit(self, envelope: Envelope, octets: bytes) -> Failed | None:
+        """What the message needs and this server does not offer.
+
+        Not here: 8-bit content to a server without 8BITMIME is sent as it is, because octets are never changed.
+        """
+        if envelope.smtputf8 and "SMTPUTF8" not in self.extensions:
+            return Failed("the next hop does not offer SMTPUTF8", status="5.6.7")
+        limit = self.extensions.get("SIZE", "")
+        if limit.isascii() and limit.isdigit() and 0 < int(limit) < len(octets):
+            return Failed(f"the message has {len(octets)} octets, the next hop takes {limit}", status="5.3.4")
+        return None
+
+    async def _transaction(self, envelope: Envelope, octets: bytes, outcomes: dict[Address, Outcome]) -> None:
+        commands: list[Command] = [
+            MailFrom(
+                envelope.reverse_path,
+                size_octets=len(octets) if "SIZE" in self.extensions else None,
+                eight_bit=envelope.eight_bit and "8BITMIME" in self.extensions,
+                smtputf8=envelope.smtputf8,
+            ),
+            *(RcptTo(recipient) for recipient in envelope.recipients),
+        ]
+        if "PIPELINING" in self.extensions:
+            replies = await self._ask_all([*commands, DataStart()])
+            *replies, go_ahead = replies
+        else:
+            replies = [await self._ask(commands[0])]
+            if replies[0].accepts:
+                replies += [await self._ask(command) for command in commands[1:]]
+            go_ahead = None
+        sender_reply = replies[0]
+        if not sender_reply.accepts:
+            outcomes.update(dict.fromkeys(envelope.recipients, _refused(sender_reply)))
+        else:
+            for recipient, reply in zip(envelope.recipients, replies[1:], strict=True):
+                if not reply.accepts:
+                    outcomes[recipient] = _refused(reply, to_rcpt=True)
+        accepted = [recipient for recipient in envelope.recipients if recipient not in outcomes]
+        if go_ahead is None and accepted:
+            go_ahead = await self._ask(DataStart())
+        if go_ahead is not None and go_ahead.code == 354:
+            # RFC 2920 section 3.1: a 354 must be answered with an end of data, even where nobody is left.
+            reply = await self._send_message(octets if accepted else b"")
+        elif go_ahead is not None:
+            reply = go_ahead
+        if accepted:
+            outcomes.update(dict.fromkeys(accepted, Delivered(reply) if reply.accepts else _refused(reply)))
+        if self._session.state in (Session.MAIL_GIVEN, Session.RCPT_GIVEN):
+            await self._ask(Reset())
+
+    async def _send_message(self, octets: bytes) -> Reply:
+        try:
+            for chunk in self._session.send_message(octets):
+                with trio.fail_after(REPLY_TIMEOUT_SECONDS):
+                    await self._stream.send_all(chunk)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            raise self._broken("connection lost while the message was being sent") from None
+        return await self._read_reply(END_OF_DATA_TIMEOUT_SECONDS)
+
+    async def _ask(self, command: Command) -> Reply:
+        (reply,) = await self._ask_all([command])
+        return reply
+
+    async def _ask_all(self, commands: list[Command]) -> list[Reply]:
+        """Send commands in one write; their replies, in order.
+
+        Not here: replies are read only after all commands are sent, because 100 recipients and their replies fit
+        into the buffers of any connection (RFC 2920 section 3.1 asks to beware of this).
+        """
+        octets = b"".join(self._session.send(command) for command in commands)
+        for command in commands:
+            self._record_command(command)
+        try:
+            with trio.fail_after(REPLY_TIMEOUT_SECONDS):
+                await self._stream.send_all(octets)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            raise self._broken("connection lost") from None
+        return [await self._read_reply(REPLY_TIMEOUT_SECONDS) for _ in commands]
+
+    async def _read_reply(self, timeout_seconds: float) -> Reply:
+        try:
+            reply = self._session.next_reply()
+            if reply is NEED_DATA:  # replies to a pipelined chunk come together: mostly there is nothing to wait for
+                with trio.fail_after(timeout_seconds):
+                    reply = await self._receive_reply()
+        except BadReplyError as error:
+            raise self._broken(f"the server broke SMTP: {error}") from None
+        except trio.TooSlowError:
+            raise self._broken(f"no answer for {timeout_seconds:.0f} seconds") from None
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            raise self._broken("connection lost") from None
+        self._record_reply(reply)
+        if reply.code == 421:  # RFC 5321 section 3.8: the server is closing
+            raise self._broken(reply.text, reply)
+        return reply
+
+    async def _receive_reply(self) -> Reply:
+        while (reply := self._session.next_reply()) is NEED_DATA:
+            octets = await self._stream.receive_some(_RECEIVE_OCTETS)
+            if not octets:
+                raise self._broken("the server closed the connection")
+            self._session.receive_data(octets)
+        return reply
+
+    def _broken(self, reason: str, reply: Reply | None = None) -> UnusableError:
+        self._usable = False
+        return UnusableError(reason, reply)
+
+    def _transaction_log(self, log: RecordLog) -> RecordLog:
+        return log.bind(transaction=self.transaction_count) if self.transaction_count else log
+
+    def _record_command(self, command: Command) -> None:
+        if self._log is not None:
+            line = command_line(command)
+            self._transaction_log(self._log).record("smtp.command", verb=verb_of(line), line=line)
+
+    def _record_reply(self, reply: Reply) -> None:
+        if self._log is not None:
+            log = self._transaction_log(self._log)
+            for line in reply.wire_lines:
+                log.record("smtp.reply", code=reply.code, enhanced=reply.enhanced, line=line)
+
+
+def _refused(reply: Reply, *, to_rcpt: bool = False) -> Deferred | Failed:
+    # RFC 5321 section 4.5.3.1.10: 552 to RCPT meant "too many recipients" once, and is taken as 452.
+    if reply.code >= 500 and not (to_rcpt and reply.code == 552):
+        return Failed(reply.text, reply, reply.enhanced or "5.0.0")
+    return Deferred(reply.text, reply)
+
+
+def _extensions(reply: Reply) -> dict[str, str]:
+    """Keyword -> parameters from the reply to EHLO (RFC 5321 section 4.1.1.1)."""
+    lines = (line.partition(" ") for line in reply.lines[1:])
+    return {keyword.upper(): parameters for keyword, _, parameters in lines}

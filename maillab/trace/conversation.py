@@ -1,0 +1,129 @@
+"""Dialogue before anybody knows which message it was about: connections and the transactions in them.
+
+The trace of a mail is known only at the end of its data, so the lines said until then wait here, by connection and
+transaction, until a record that names the trace claims them.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import attrs
+
+from maillab.trace.record import Record
+
+UNCLAIMED_LIMIT_COUNT: Final = 8
+"""So many transactions of one connection are remembered; a kept connection may carry thousands."""
+
+LINES_LIMIT_COUNT: Final = 5_000
+"""Lines kept of one transaction, and of what was said outside of one: 1,000 recipients take 2,000."""
+
+
+class Side(enum.Enum):
+    """The end of a connection that wrote its dialogue down."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@attrs.define(eq=False)
+class Conversation:
+    """One transaction: from MAIL to its end, and the lines around it that belong to it."""
+
+    run: str
+    connection: str
+    transaction: int
+    side: Side
+    server: str
+    """The host that receives."""
+    client: str | None
+    """The host that sends, when it is a server of the lab."""
+    client_peer: str
+    """The address that the server saw; "" when only the client wrote."""
+    hello: str
+    """The name that the client gave in HELO or EHLO; "" before it gave one."""
+    records: list[Record]
+    lead_count: int
+    """So many of `records` were said before MAIL: greeting, EHLO, NOOP."""
+    claimed: bool = False
+
+    def add(self, record: Record) -> None:
+        if len(self.records) < LINES_LIMIT_COUNT:
+            self.records.append(record)
+
+
+@attrs.define(eq=False)
+class Talk:
+    """One connection: who is at its ends, and the transactions said over it."""
+
+    opened: dict[str, Record] = attrs.field(factory=dict)
+    open_sides: set[str] = attrs.field(factory=set)
+    hello: str = ""
+    waiting: list[Record] = attrs.field(factory=list)
+    conversations: dict[int, Conversation] = attrs.field(factory=dict)
+
+    def open(self, record: Record) -> None:
+        self.opened[record["side"]] = record
+        self.open_sides.add(record["side"])
+
+    def add(self, record: Record) -> None:
+        """Take one record of this connection that names no trace."""
+        transaction = record.get("transaction")
+        if transaction is None:
+            if record.get("verb") in ("EHLO", "HELO"):
+                self.hello = record["line"][4:].strip()
+            if len(self.waiting) < LINES_LIMIT_COUNT:
+                self.waiting.append(record)
+            return
+        conversation = self.conversations.get(transaction)
+        if conversation is None:
+            conversation = self._begin(transaction, record)
+        conversation.add(record)
+
+    def close(self, record: Record) -> bool:
+        """Take `connection.closed` of one end; True when it was the last open end.
+
+        The closing QUIT and 221 belong to the last transaction where a client from outside spoke; a server of the lab
+        closes an idle connection long after its last mail.
+        """
+        self.open_sides.discard(record["side"])
+        if record["side"] == Side.SERVER.value and record.get("peer_name") is None and self.conversations:
+            last = self.conversations[max(self.conversations)]
+            for line in self.waiting:
+                last.add(line)
+            self.waiting = []
+        return not self.open_sides
+
+    def _begin(self, transaction: int, record: Record) -> Conversation:
+        server_end = self.opened.get(Side.SERVER.value)
+        client_end = self.opened.get(Side.CLIENT.value)
+        if server_end is None and client_end is not None:
+            side, server = Side.CLIENT, client_end.get("peer_name") or client_end["peer"]
+            client, client_peer = client_end["server"], ""
+        else:
+            side, server = Side.SERVER, record["server"]
+            client = server_end.get("peer_name") if server_end else None
+            client_peer = server_end["peer"] if server_end else ""
+        lead = self.waiting
+        before = self.conversations.get(transaction - 1)
+        if before is not None and not before.claimed and client is None:
+            # A mail typed by hand and begun anew (RSET) still shows how its connection began.
+            lead = (before.records[: before.lead_count] + lead)[:LINES_LIMIT_COUNT]
+        self.waiting = []
+        conversation = Conversation(
+            record["run"],
+            record["connection"],
+            transaction,
+            side,
+            server,
+            client,
+            client_peer,
+            self.hello,
+            lead,
+            len(lead),
+        )
+        self.conversations[transaction] = conversation
+        if len(self.conversations) > UNCLAIMED_LIMIT_COUNT:
+            del self.conversations[min(self.conversations)]
+        return conversation

@@ -1,0 +1,68 @@
+"""The words of a picture: lanes, and the steps between them; `story` tells them, `ladder` and `mermaid` draw them."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+import attrs
+
+MAILBOXES: Final = "\0mailboxes"
+"""The key of the lane of all mailboxes; no host can be called so."""
+
+CLIENT: Final = "\0client"
+"""The key of the lane of the client from outside."""
+
+
+class Role(enum.StrEnum):
+    CLIENT = "Client"
+    SERVER = "Server"
+    MAILBOXES = "Mailboxes"
+
+
+@attrs.frozen
+class Lane:
+    """One that takes part: the client, a host, or all mailboxes together."""
+
+    key: str
+    role: Role
+    name: str
+    detail: str = ""
+
+
+class Kind(enum.Enum):
+    TITLE = enum.auto()  # a conversation begins
+    LINE = enum.auto()  # a line of dialogue
+    MESSAGE = enum.auto()  # the message itself
+    STORED = enum.auto()  # into a mailbox
+    LOST = enum.auto()  # an arrow that does not arrive
+    TAKEN = enum.auto()  # a server answers for the message from here on
+    TROUBLE = enum.auto()  # deferred, failed
+    NOTE = enum.auto()  # a bounce, a duplicate
+    WAIT = enum.auto()  # nothing happens for a while
+
+
+@attrs.frozen
+class Step:
+    """One thing that happens: at `source`, or from `source` to `target`."""
+
+    kind: Kind
+    text: str
+    source: str
+    target: str = ""
+    at: str = ""
+    speaker: str = ""
+    """Who says it, in a word; of what is not said, what it is."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 2 * 86400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
