@@ -38,7 +38,7 @@ class Write:
         self.sleeper = trio.lowlevel.current_task()
 
         def abort(_: Callable[[], None]) -> trio.lowlevel.Abort:
-            pass
+            self.sleeper = None
             return trio.lowlevel.Abort.SUCCEEDED
 
         return await trio.lowlevel.wait_task_rescheduled(abort)
@@ -86,8 +86,9 @@ def _run(connection: sqlite3.Connection, job: Job, place: str) -> outcome.Outcom
 
 def _wake(batch: Sequence[Write]) -> None:
     for write in batch:
+        assert write.result is not None  # the batch is over
         if write.sleeper is not None:
-            trio.lowlevel.reschedule(write.sleeper, write.result)  # type: ignore[arg-type]
+            trio.lowlevel.reschedule(write.sleeper, write.result)
 
 
 class Writer(Protocol):

@@ -1,0 +1,5 @@
+"""`python -m maillab` is `maillab`."""
+
+from maillab.cli.main import main
+
+main()
