@@ -12,7 +12,9 @@ from maillab.lab.post import Sent, submit, written
 from maillab.lab.sites import domain_hosts, mailboxes_of
 from maillab.lab.spec import SMTP_PORT, LabSpec
 from maillab.mail.address import Address, AddressError
+from maillab.mailserver import queue
 from maillab.mailserver.mailserver import MailServer
+from maillab.mailserver.queue import Work
 from maillab.network.network import Network
 from maillab.storage.database import Database
 from maillab.trace.path import Trace, TraceBook
@@ -72,6 +74,27 @@ class Lab:
             return MailboxView(self.database, self.recorder, mailboxes[key], key)
         except (AddressError, KeyError):
             raise LookupError(f"no mailbox {address} here; there are {', '.join(mailboxes)}") from None
+
+    def queue(self) -> list[tuple[str, Work]]:
+        """What waits for delivery: the host that has it, and the message with its recipients."""
+        return [
+            (host, work) for host in self.servers for work in self.database.read(lambda db: queue.waiting(db, host))
+        ]
+
+    async def retry_now(self, queue_id: str) -> list[str]:
+        """Let a message that waits be tried at once; gives the hosts that have it.
+
+        Raises:
+            LookupError: nothing of that id waits here.
+        """
+        hosts = [host for host, work in self.queue() if work.entry.queue_id == queue_id]
+        if not hosts:
+            raise LookupError(f"nothing with queue id {queue_id} waits here")
+        now = self.clock.lab_time()
+        for host in hosts:
+            await self.database.write(lambda db: queue.make_due(db, host, queue_id, now))
+            self.servers[host].delivery.wake_all()
+        return hosts
 
     async def send(
         self,

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 
@@ -43,6 +43,23 @@ class LabStartError(Exception):
     """The lab cannot start here and now; `str()` is one line that says how to mend it."""
 
 
+class Page(Protocol):
+    """What shows the lab to people and programs; the web room implements it."""
+
+    endpoint: Endpoint
+    """Where it is to listen."""
+
+    async def listen(self, lab: Lab) -> Endpoint:
+        """Listen, without serving yet; gives the address.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+
+
 @contextlib.asynccontextmanager
 async def open_lab(
     lab: LabSpec | str | Path,
@@ -52,6 +69,7 @@ async def open_lab(
     only: Collection[str] = (),
     network: Network | None = None,
     sinks: Sequence[Sink] = (),
+    page: Page | None = None,
     chance: Random | None = None,
     crash_ends_all: bool = False,
 ) -> AsyncIterator[Lab]:
@@ -64,6 +82,7 @@ async def open_lab(
         only: hosts to run here; left out: all.
         network: what to listen and connect through; left out: TCP.
         sinks: where records go, besides memory.
+        page: what shows the lab, if anything does.
         chance: where ids come from; left out: the system.
         crash_ends_all: a fault of our own ends the lab, instead of one connection: for tests.
 
@@ -90,6 +109,7 @@ async def open_lab(
             sinks = (*sinks, stack.enter_context(record_file(data)))
         await stack.enter_async_context(recorder.drained_to(*sinks))
         listeners = await _listen(here, addressing, hosts, stack)
+        web = None if page is None else await _listen_for(page, here)
         await _prepare(here, hosts)
         stack.callback(recorder.bind().record, "lab.stopped")
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -103,6 +123,8 @@ async def open_lab(
         recorder.bind().record(
             "lab.ready", web=None, servers=[_shown(here, server) for server in spec.servers], dns=None
         )
+        if page is not None:
+            nursery.start_soon(page.run)
         yield here
 
 
@@ -158,7 +180,7 @@ async def _listen(
         try:
             listener = await lab.network.listen(endpoint)
         except OSError as error:
-            raise LabStartError(_cannot_listen(server, endpoint, error)) from None
+            raise LabStartError(_cannot_listen(server.host, endpoint, error)) from None
         stack.push_async_callback(listener.aclose)
         listeners[server.host] = listener
         if endpoint.host != ALL_INTERFACES:
@@ -166,7 +188,14 @@ async def _listen(
     return listeners
 
 
-def _cannot_listen(server: ServerSpec, endpoint: Endpoint, error: OSError) -> str:
+async def _listen_for(page: Page, lab: Lab) -> str:
+    try:
+        return str(await page.listen(lab))
+    except OSError as error:
+        raise LabStartError(_cannot_listen("the page", page.endpoint, error)) from None
+
+
+def _cannot_listen(who: str, endpoint: Endpoint, error: OSError) -> str:
     found, mend = {
         errno.EADDRINUSE: (
             "the port is in use",
@@ -178,7 +207,7 @@ def _cannot_listen(server: ServerSpec, endpoint: Endpoint, error: OSError) -> st
         ),
         errno.EACCES: ("ports under 1024 need root", "use --addressing ports, or run the lab in containers"),
     }.get(error.errno or 0, (os.strerror(error.errno) if error.errno else str(error), "use another address"))
-    return f"{server.host} cannot listen on {endpoint}: {found}; {mend}"
+    return f"{who} cannot listen on {endpoint}: {found}; {mend}"
 
 
 async def _prepare(lab: Lab, hosts: Collection[str]) -> None:
