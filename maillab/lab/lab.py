@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 from maillab.lab.address_book import AddressBook
@@ -78,7 +79,7 @@ class Lab:
     def queue(self) -> list[tuple[str, Work]]:
         """What waits for delivery: the host that has it, and the message with its recipients."""
         return [
-            (host, work) for host in self.servers for work in self.database.read(lambda db: queue.waiting(db, host))
+            (host, work) for host in self.servers for work in self.database.read(partial(queue.waiting, server=host))
         ]
 
     async def retry_now(self, queue_id: str) -> list[str]:
@@ -92,7 +93,7 @@ class Lab:
             raise LookupError(f"nothing with queue id {queue_id} waits here")
         now = self.clock.lab_time()
         for host in hosts:
-            await self.database.write(lambda db: queue.make_due(db, host, queue_id, now))
+            await self.database.write(partial(queue.make_due, server=host, queue_id=queue_id, now=now))
             self.servers[host].delivery.wake_all()
         return hosts
 

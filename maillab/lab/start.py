@@ -121,7 +121,7 @@ async def open_lab(
                 here.servers[server.host] = MailServer(site)
                 nursery.start_soon(here.servers[server.host].run, listeners[server.host])
         recorder.bind().record(
-            "lab.ready", web=None, servers=[_shown(here, server) for server in spec.servers], dns=None
+            "lab.ready", web=web, servers=[_shown(here, server) for server in spec.servers], dns=None
         )
         if page is not None:
             nursery.start_soon(page.run)

@@ -46,6 +46,7 @@ def keep(
     split = site.routes.split(envelope.recipients)
     octets = Message(octets).with_on_top(stamp(queue_id).to_octets()).octets
     message_id = messages.add(db, site.host, octets, uses=len(split.mailboxes) + bool(split.onward))
+    mailbox_octets = len(store.with_return_path(octets, envelope.sender)) if split.mailboxes else 0
     stored = tuple(
         (
             mailbox,
@@ -58,7 +59,7 @@ def keep(
                 trace=queue_id.trace,
                 queue_id=str(queue_id),
                 stored_at=at,
-                size_octets=len(octets),
+                size_octets=mailbox_octets,
             ),
         )
         for mailbox in split.mailboxes
