@@ -8,10 +8,11 @@ from random import Random
 
 from maillab.lab.address_book import AddressBook
 from maillab.lab.clock import LabClock
-from maillab.lab.mailbox import MailboxView
+from maillab.lab.mailbox import MailboxMessage, MailboxView
 from maillab.lab.post import Sent, submit, written
 from maillab.lab.sites import domain_hosts, mailboxes_of
 from maillab.lab.spec import SMTP_PORT, LabSpec
+from maillab.lab.waiting import WAIT_SECONDS, wait_until
 from maillab.mail.address import Address, AddressError
 from maillab.mailserver import queue
 from maillab.mailserver.mailserver import MailServer
@@ -75,6 +76,38 @@ class Lab:
             return MailboxView(self.database, self.recorder, mailboxes[key], key)
         except (AddressError, KeyError):
             raise LookupError(f"no mailbox {address} here; there are {', '.join(mailboxes)}") from None
+
+    async def wait_for_message(
+        self, *, to: str, subject: str | None = None, timeout_seconds: float = WAIT_SECONDS
+    ) -> MailboxMessage:
+        """The first message in the mailbox of `to` with that subject (or any), waiting for it if need be.
+
+        Raises:
+            trio.TooSlowError: none came within `timeout_seconds`.
+            LookupError: nobody of that name has a mailbox in this process.
+        """
+        return await self.mailbox(to).wait_for_message(subject=subject, timeout_seconds=timeout_seconds)
+
+    async def wait_for_bounce(self, recipient: str, *, timeout_seconds: float = WAIT_SECONDS) -> Trace:
+        """The trace of the newest notice that `recipient` was not reached, waiting for it if need be.
+
+        Raises:
+            trio.TooSlowError: none came within `timeout_seconds`.
+        """
+        key = Address.parse(recipient).key
+
+        def found() -> Trace | None:
+            bounces = (record for record in reversed(self.recorder.records) if record["event"] == "bounce.created")
+            return next(
+                (
+                    self.trace_book.get(bounce["trace"])
+                    for bounce in bounces
+                    if key in (Address.parse(failed).key for failed in bounce["recipients"])
+                ),
+                None,
+            )
+
+        return await wait_until(found, self.recorder, "bounce.created", timeout_seconds=timeout_seconds)
 
     def queue(self) -> list[tuple[str, Work]]:
         """What waits for delivery: the host that has it, and the message with its recipients."""

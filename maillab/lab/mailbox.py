@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Final
 
 import attrs
-import trio
 
+from maillab.lab.waiting import WAIT_SECONDS, wait_until
 from maillab.mail.message import Message
 from maillab.mailbox import store
 from maillab.storage.database import Database
-from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
-
-WAIT_SECONDS: Final = 10.0
 
 
 @attrs.frozen
@@ -46,6 +42,11 @@ class MailboxMessage:
     def subject(self) -> str | None:
         return self.message.subject
 
+    @property
+    def path(self) -> list[str]:
+        """The hosts that this copy came through, the first one first, by its own `Received` lines."""
+        return [received.by if received else "?" for received in reversed(self.message.received)]
+
 
 class MailboxView:
     """The mailbox of one address."""
@@ -69,23 +70,11 @@ class MailboxView:
         Raises:
             trio.TooSlowError: none came within `timeout_seconds`.
         """
-        came = trio.Event()
 
-        def listen(record: Record) -> None:
-            if record["event"] == "message.stored" and record["mailbox"] == self.address:
-                came.set()
+        def look() -> MailboxMessage | None:
+            return next((each for each in self.messages() if subject is None or each.subject == subject), None)
 
-        self._recorder.add_listener(listen)
-        try:
-            with trio.fail_after(timeout_seconds):
-                while True:
-                    for message in self.messages():
-                        if subject is None or message.subject == subject:
-                            return message
-                    await came.wait()
-                    came = trio.Event()
-        finally:
-            self._recorder.remove_listener(listen)
+        return await wait_until(look, self._recorder, "message.stored", timeout_seconds=timeout_seconds)
 
     def _octets(self, uid: int) -> bytes:
         return self._database.read(lambda db: store.octets(db, self.server, self.address, uid))

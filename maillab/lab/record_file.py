@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,13 @@ def _shorten(file: Path) -> None:
         return
     with file.open("rb") as lines:
         too_many = sum(1 for _ in lines) - MEMORY_RECORDS
-    with file.open("rb+") as lines:
-        if too_many > 0:
-            shortened = file.with_suffix(".new")
+    if too_many > 0:
+        shortened = file.with_suffix(".new")
+        with file.open("rb") as lines:
             shortened.write_bytes(b"".join(itertools.islice(lines, too_many, None)))
-            shortened.replace(file)
-        elif lines.seek(0, 2):
-            lines.seek(-1, 2)
+        shortened.replace(file)
+    with file.open("rb+") as lines:
+        if lines.seek(0, os.SEEK_END):
+            lines.seek(-1, os.SEEK_END)
             if lines.read(1) != b"\n":
                 lines.write(b"\n")

@@ -10,6 +10,7 @@ from maillab.mailserver.correlation import Neighbours
 from maillab.mailserver.retry import RetryPlan
 from maillab.mailserver.routing import POSTMASTER, Routes
 from maillab.mailserver.site import AddressBook
+from maillab.network.network import LOOPBACK
 
 
 def domain_hosts(spec: LabSpec) -> Mapping[str, str]:
@@ -55,8 +56,10 @@ def neighbours_of(spec: LabSpec, local_hosts: Collection[str], book: AddressBook
     by_address: dict[str, tuple[str, ...]] = {}
     for host in (*elsewhere, *foreign):
         endpoint = book.find(host, SMTP_PORT)
-        if endpoint is not None:
-            by_address[endpoint.host] = (*by_address.get(endpoint.host, ()), host)
+        if endpoint is None:
+            continue
+        for address in LOOPBACK.values() if endpoint.host == "localhost" else (endpoint.host,):
+            by_address[address] = (*by_address.get(address, ()), host)
     return Neighbours(
         lab_hosts=frozenset(server.host for server in spec.servers),
         foreign_hosts=frozenset(foreign),

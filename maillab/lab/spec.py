@@ -194,6 +194,16 @@ class LabSpec:
         """The servers that the lab starts; `servers[k]` is server k."""
         return (*self.domains, *self.relays)
 
+    def on_free_ports(self) -> LabSpec:
+        """The same lab on 127.0.0.1, every server at a port that is free: many may run at a time."""
+        free = Endpoint(PORTS_HOST, 0)
+        return attrs.evolve(
+            self,
+            addressing=Addressing.PORTS,
+            domains=tuple(attrs.evolve(server, smtp=free) for server in self.domains),
+            relays=tuple(attrs.evolve(server, smtp=free) for server in self.relays),
+        )
+
     def title_in(self, language: str) -> str:
         """The title in a language, else in English, else in any, else the name."""
         return self.title.get(language) or self.title.get("en") or next(iter(self.title.values()), self.name)

@@ -183,8 +183,10 @@ async def _listen(
             raise LabStartError(_cannot_listen(server.host, endpoint, error)) from None
         stack.push_async_callback(listener.aclose)
         listeners[server.host] = listener
-        if endpoint.host != ALL_INTERFACES:
-            lab.book.moved(server.host, SMTP_PORT, listener.local)
+        local = listener.local
+        if endpoint.host == ALL_INTERFACES:  # where to listen, but nowhere to connect to
+            local = Endpoint(smtp_endpoint(lab.spec, k, addressing).host, local.port)
+        lab.book.moved(server.host, SMTP_PORT, local)
     return listeners
 
 

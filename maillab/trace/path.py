@@ -152,6 +152,12 @@ class Trace:
                 found[hop + 1, record["next_hop"]] = None
         return [host for _, host in sorted(found, key=lambda place: place[0])]
 
+    def ladder(self, width: int = 80, *, brief: bool = False) -> str:
+        """The trace as a text ladder; see `maillab.trace.ladder.draw_ladder`."""
+        from maillab.trace.ladder import draw_ladder  # here, because the drawing is made of traces
+
+        return draw_ladder(self, width, brief)
+
     def summary(self) -> dict[str, Any]:
         """The trace in a few JSON values, as a list of traces shows it."""
         return {
