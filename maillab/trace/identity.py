@@ -12,12 +12,17 @@ CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 TRACE_ID_LENGTH: Final = 13
 _TIME_DIGITS: Final = 9  # 45 bits of milliseconds
 _COUNTER_DIGITS: Final = 4  # 20 bits of a counter
+_PAIRS: Final = tuple(high + low for high in CROCKFORD for low in CROCKFORD)  # ten bits at a time
 _QUEUE_ID: Final = re.compile(rf"([{CROCKFORD}]{{{TRACE_ID_LENGTH}}})-([1-9][0-9]{{0,3}})-([0-9]{{2,6}})", re.ASCII)
 
 
 def base32(number: int, digits: int) -> str:
     """`number` in Crockford's base 32, the lowest `digits` digits of it."""
-    return "".join(CROCKFORD[number >> 5 * place & 31] for place in reversed(range(digits)))
+    text = ""
+    while len(text) < digits:
+        text = _PAIRS[number & 1023] + text
+        number >>= 10
+    return text[-digits:]
 
 
 @attrs.frozen

@@ -40,6 +40,7 @@ EVENTS: Final[Mapping[str, Event]] = {
     ),
     "message.refused": Event("refused before or after the data", ("code", "reason", "sender", "recipients")),
     "policy.checked": Event("a rule was asked, and its answer", ("policy", "result", "reason")),
+    "dns.answered": Event("a lookup for a delivery, and what it brought", ("question", "answers")),
     "delivery.started": Event("one attempt for one next hop begins", ("recipients", "next_hop", "attempt")),
     "delivery.relayed": Event(
         "the next hop has taken it", ("recipients", "next_hop", "attempt", "code", "reply", "next_queue_id")

@@ -11,7 +11,7 @@ import difflib
 import itertools
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,8 +27,9 @@ BACKLOG_LIMIT_RECORDS: Final = 10_000  # about 3 MB of JSON; more than that make
 _LARGEST_INTEGER: Final = 2**63 - 1  # what every reader of JSON lines can take (orjson, jq, SQLite)
 
 _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
-    name: frozenset(("event", *CONTEXT_KEYS, *event.keys)) for name, event in EVENTS.items()
+    name: frozenset((*CONTEXT_KEYS, *event.keys)) for name, event in EVENTS.items()
 }
+_CONTEXT: Final = frozenset(CONTEXT_KEYS)
 # What could end a line, move a cursor or break UTF-8: C0, DEL, C1, U+2028 and U+2029, lone surrogates.
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -65,35 +66,39 @@ def _json_value(value: object) -> Any:
     raise TypeError(f"{value!r} is no JSON value; give text, numbers, true, false, null, lists and objects of these")
 
 
-def _check(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Processor: only events of the closed list, and only the keys that the event may carry."""
-    name = event["event"]
+def _check(name: str, keys: Collection[str]) -> None:
+    """Only events of the closed list, and only the keys that the event may carry."""
     allowed = _ALLOWED.get(name)
     if allowed is None:
         near = difflib.get_close_matches(str(name), EVENTS, n=1)
         hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(EVENTS)}"
         raise ValueError(f'no event is called "{name}"; {hint}')
-    if not event.keys() <= allowed:
-        wrong = ", ".join(key for key in event if key not in allowed)
+    if not allowed.issuperset(keys):
+        wrong = ", ".join(key for key in keys if key not in allowed)
         may = ", ".join((*EVENTS[name].keys, *CONTEXT_KEYS))
         raise ValueError(f'"{name}" does not carry {wrong}; it may carry {may}')
-    return event
 
 
-def _make_safe(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Processor: JSON types only, and no control characters in any text."""
-    for key, value in event.items():
+def _make_safe(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave JSON types only, and no control characters in any text."""
+    for key, value in values.items():
         kind = type(value)
         if kind is str:
             if not value.isprintable():
-                event[key] = escaped(value)
+                values[key] = escaped(value)
         elif kind is not int or not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
-            event[key] = _json_value(value)
-    return event
+            values[key] = _json_value(value)
+    return values
 
 
 class RecordLog(structlog.BoundLoggerBase):
     """Writes records that share a context: a server, a connection, a transaction."""
+
+    def bind(self, **context: Any) -> RecordLog:
+        """A log whose records carry `context` too: made safe and put in order here, once for all of them."""
+        unordered = {**self._context, **_make_safe(context)}
+        ordered = {key: unordered.pop(key) for key in CONTEXT_KEYS if key in unordered}
+        return RecordLog(self._logger, self._processors, ordered | unordered)
 
     def record(self, event: str, **keys: Any) -> None:
         """Take down `event` now.
@@ -102,7 +107,11 @@ class RecordLog(structlog.BoundLoggerBase):
             ValueError: no such event, or it does not carry such a key.
             TypeError: a value is none that JSON has.
         """
-        self._proxy_to_logger("keep", event, **keys)
+        if not _CONTEXT.isdisjoint(keys):
+            context = {key: keys.pop(key) for key in CONTEXT_KEYS if key in keys}
+            self.bind(**context).record(event, **keys)
+        else:
+            self._proxy_to_logger("keep", event, **_make_safe(keys))
 
 
 class Recorder:
@@ -120,11 +129,11 @@ class Recorder:
         self._connections = itertools.count(1)
         self._listeners: tuple[Callable[[Record], object], ...] = ()
         self._drain: Drain | None = None
-        self._processors = (_check, _make_safe, self._stamp)
+        self._processors = (self._stamp,)
 
     def bind(self, **context: Any) -> RecordLog:
         """A log whose records all carry `context`; bind it further as more is known."""
-        return RecordLog(self, self._processors, context)
+        return RecordLog(self, self._processors, {}).bind(**context)
 
     def new_connection(self) -> str:
         """The id of a connection, one for both its ends: c1, c2, ..."""
@@ -195,19 +204,11 @@ class Recorder:
             listener(record)
 
     def _stamp(self, _logger: object, _method: str, event: EventDict) -> tuple[tuple[Record], dict[str, Any]]:
-        """Processor, the last: who, when and which number, in the order in which people read."""
+        """Processor, the only one: who, when and which number, in the order in which people read."""
+        name = event.pop("event")
+        _check(name, event)
         self.seq += 1
-        record: Record = {
-            "run": self.run,
-            "seq": self.seq,
-            "at": self._at(),
-            "event": event.pop("event"),
-            "lab": self.lab,
-        }
-        for key in CONTEXT_KEYS:
-            if key in event:
-                record[key] = event.pop(key)
-        record.update(event)
+        record = {"run": self.run, "seq": self.seq, "at": self._at(), "event": name, "lab": self.lab, **event}
         return (record,), {}
 
     def _at(self) -> str:

@@ -7,6 +7,8 @@ from typing import Final
 
 import attrs
 
+from maillab.trace.record import Record
+
 MAILBOXES: Final = "\0mailboxes"
 """The key of the lane of all mailboxes; no host can be called so."""
 
@@ -50,9 +52,15 @@ class Step:
     text: str
     source: str
     target: str = ""
-    at: str = ""
+    record: Record | None = None
+    """The record that tells of it, where one does."""
     speaker: str = ""
     """Who says it, in a word; of what is not said, what it is."""
+
+    @property
+    def at(self) -> str:
+        """When, as the record has it; "" for what has no time."""
+        return "" if self.record is None else str(self.record["at"])
 
 
 def duration(seconds: float) -> str:

@@ -138,14 +138,14 @@ class Story:
             yield Step(Kind.TITLE, f"Client {name} to Server {server}", client, server)
         reply: list[Record] = []
         for record in passage.records:
-            event, at = record["event"], record["at"]
+            event = record["event"]
             if id(said) in self._data_asked and event in ("message.accepted", "smtp.reply"):
                 self._data_asked.discard(id(said))
                 size = record.get("size_octets")
                 text = "message" if size is None else f"message, {size} octets"
-                yield Step(Kind.MESSAGE, text, client, server, at, Role.CLIENT)
+                yield Step(Kind.MESSAGE, text, client, server, record, Role.CLIENT)
             if event == "smtp.command":
-                yield Step(Kind.LINE, record["line"], client, server, at, Role.CLIENT)
+                yield Step(Kind.LINE, record["line"], client, server, record, Role.CLIENT)
             elif event == "smtp.reply":
                 reply.append(record)
                 if record["line"][3:4] != "-":
@@ -159,16 +159,16 @@ class Story:
             yield from _tell_reply(reply, server, client)
 
     def _tell_outcome(self, record: Record) -> Iterator[Step]:
-        server, at = record["server"], record["at"]
+        server = record["server"]
         match record["event"]:
             case "message.accepted" if not self._brief or not record.get("connection"):
                 made = "" if record.get("connection") else ", written here"
-                yield Step(Kind.TAKEN, f"{record['queue_id']}{made}", server, "", at, "Queued")
+                yield Step(Kind.TAKEN, f"{record['queue_id']}{made}", server, "", record, "Queued")
             case "message.stored":
                 text = f"{record['mailbox']}, uid {record['uid']}"
-                yield Step(Kind.STORED, text, server, MAILBOXES, at, "Stored")
+                yield Step(Kind.STORED, text, server, MAILBOXES, record, "Stored")
             case "delivery.duplicate":
-                yield Step(Kind.NOTE, "accepted before; this copy is dropped", server, "", at)
+                yield Step(Kind.NOTE, "accepted before; this copy is dropped", server, "", record)
 
     def _tell_briefly(self, said: Conversation, records: list[Record]) -> Iterator[Step]:
         client = self._senders[id(said)]
@@ -177,21 +177,20 @@ class Story:
         last = accepted or next((r for r in reversed(spoken) if r.get("verb") != "QUIT"), spoken[-1])
         taken, refusals = _recipients_answered(spoken)
         took = duration(seconds_between(spoken[0], last))
-        at = spoken[0]["at"]
         if accepted is not None:
-            yield Step(Kind.MESSAGE, f"{accepted['queue_id']} in {took}", client, said.server, at, "Queued")
+            yield Step(Kind.MESSAGE, f"{accepted['queue_id']} in {took}", client, said.server, spoken[0], "Queued")
         elif said.side is Side.CLIENT and taken:
-            yield Step(Kind.MESSAGE, f"by {said.server} in {took}", client, said.server, at, "Queued")
+            yield Step(Kind.MESSAGE, f"by {said.server} in {took}", client, said.server, spoken[0], "Queued")
         else:
-            yield Step(Kind.LINE, f"after {took}", client, said.server, at, "Refused")
+            yield Step(Kind.LINE, f"after {took}", client, said.server, spoken[0], "Refused")
         for line in refusals:
-            yield Step(Kind.LINE, line, said.server, client, at, Role.SERVER)
+            yield Step(Kind.LINE, line, said.server, client, spoken[0], Role.SERVER)
         for record in records:
             if record["event"] in ("message.accepted", "message.stored", "delivery.duplicate"):
                 yield from self._tell_outcome(record)
 
     def _tell_alone(self, record: Record) -> Iterator[Step]:
-        server, at = record.get("server", ""), record["at"]
+        server = record.get("server", "")
         reply = record.get("reply") or "no reply"
         place = record["run"], record.get("connection"), record.get("transaction")
         names = ", ".join(record.get("recipients", ()))
@@ -199,9 +198,9 @@ class Story:
             case "message.accepted" | "message.stored" | "delivery.duplicate":
                 yield from self._tell_outcome(record)
             case "delivery.relayed" if not self._was_told(place, record):
-                yield Step(Kind.LINE, reply, server, record["next_hop"], at, Role.CLIENT)
+                yield Step(Kind.LINE, reply, server, record["next_hop"], record, Role.CLIENT)
             case "delivery.deferred" if self._was_told(place, record):
-                yield Step(Kind.TROUBLE, names, server, "", at, "Deferred")
+                yield Step(Kind.TROUBLE, names, server, "", record, "Deferred")
                 yield self._wait(record, "")
             case "delivery.deferred":
                 yield _lost(record, reply)
@@ -209,11 +208,11 @@ class Story:
             case "delivery.failed":
                 if not self._was_told(place, record):
                     yield _lost(record, reply)
-                yield Step(Kind.TROUBLE, names, server, "", at, "Failed")
+                yield Step(Kind.TROUBLE, names, server, "", record, "Failed")
             case "bounce.created":
                 child = record.get("trace")
                 about = f"trace {record['for_trace']}" if child == self._trace.id else f"trace {child}"
-                yield Step(Kind.NOTE, about, server, "", at, "Bounce")
+                yield Step(Kind.NOTE, about, server, "", record, "Bounce")
 
     def _was_told(self, place: tuple[str, str | None, int | None], record: Record) -> bool:
         """True if the dialogue that led to this outcome is drawn."""
@@ -249,8 +248,8 @@ class Story:
 def _lost(record: Record, reply: str) -> Step:
     """An attempt that found nobody to speak to: no host at all, or none that answered."""
     if not record.get("next_hop"):
-        return Step(Kind.TROUBLE, reply, record["server"], "", record["at"])
-    return Step(Kind.LOST, reply, record["server"], record["next_hop"], record["at"])
+        return Step(Kind.TROUBLE, reply, record["server"], "", record)
+    return Step(Kind.LOST, reply, record["server"], record["next_hop"], record)
 
 
 def _tell_reply(reply: list[Record], server: str, client: str) -> Iterator[Step]:
@@ -258,10 +257,10 @@ def _tell_reply(reply: list[Record], server: str, client: str) -> Iterator[Step]
     lines = [record["line"] for record in reply]
     if len(lines) > WHOLE_REPLY_LIMIT_COUNT:
         text = f"{lines[0][:3]} … ({len(lines)} lines)"
-        yield Step(Kind.LINE, text, server, client, reply[0]["at"], Role.SERVER)
+        yield Step(Kind.LINE, text, server, client, reply[0], Role.SERVER)
         return
     for record in reply:
-        yield Step(Kind.LINE, record["line"], server, client, record["at"], Role.SERVER)
+        yield Step(Kind.LINE, record["line"], server, client, record, Role.SERVER)
 
 
 def _recipients_answered(records: list[Record]) -> tuple[int, list[str]]:
