@@ -34,7 +34,8 @@ class Arrival:
         queue_id: what the last server of the lab called it.
         hop: the number of the hop here; the lines of foreign hosts count as hops too.
         previous_host: who wrote the topmost line.
-        previous_id: that host's own id for it, and so the key to know a second coming by.
+        previous_id: that host's own id for it, and so the key to know a second coming by; "" where it wrote none,
+            and then nothing can be known again.
     """
 
     queue_id: QueueId

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -14,6 +14,7 @@ from maillab.mailserver import queue
 from maillab.mailserver.queue import Work
 from maillab.mailserver.settlement import settle
 from maillab.mailserver.site import Site
+from maillab.network.endpoint import Endpoint
 from maillab.network.network import Caller
 from maillab.smtp.client import Deferred, Outcome, SmtpClient, UnusableError
 from maillab.storage import messages
@@ -25,6 +26,7 @@ RECIPIENTS_PER_TRANSACTION: Final = 100  # RFC 5321 section 4.5.3.1.8: every ser
 CONNECTIONS_PER_NEXT_HOP: Final = 10
 IDLE_SECONDS: Final = 5.0  # how long a connection is kept for another message
 CONNECT_TIMEOUT_SECONDS: Final = 30.0
+CLOSING: Final = 421  # RFC 5321 section 3.8
 _READ_AHEAD: Final = 50  # messages taken from the queue at a time
 
 
@@ -114,23 +116,42 @@ class NextHop:
                     work = await take.receive()
                 if work is None:
                     break
-                await self._deliver(work, connection)
+                await self._settle_one(work, connection)
             reason = "no more mail"
         finally:
             self._connection_count -= 1
             await connection.close(reason)
 
-    async def _deliver(self, work: Work, connection: _Connection) -> None:
+    async def _settle_one(self, work: Work, connection: _Connection) -> None:
+        """One attempt, and what follows from it; what goes wrong with one message says nothing about the others."""
+        site = self._site
+        next_hops: frozenset[str] = frozenset()
+        try:
+            next_hops = await self._deliver(work, connection)
+        except Exception as error:
+            # The queue still says that it is to be sent. It is tried again after the first wait, and a server of the
+            # lab knows a second coming; until then it counts as in flight, so that a full disk makes no busy loop.
+            wait_seconds = site.retry.after_seconds[0]
+            log = connection.bound(_log_of(site, work))
+            if isinstance(error, StorageError):
+                reason = f"the outcome could not be stored: {error}"
+                log.record(
+                    "delivery.deferred", **self._about(work), code=None, reply=reason, retry_in_seconds=wait_seconds
+                )
+            else:
+                site.record_crash(error, log)
+            await trio.sleep(wait_seconds)
+        self._in_flight.discard(work.entry.queue_id)
+        self._awake.set()
+        for next_hop in next_hops:
+            self._wake_other(next_hop)
+
+    async def _deliver(self, work: Work, connection: _Connection) -> frozenset[str]:
+        """Try once to reach all recipients; the next hops that new mail (a bounce) waits for."""
         site, entry = self._site, work.entry
-        attempt = 1 + max(recipient.attempts for recipient in work.recipients)
-        log = site.log.bind(trace=entry.trace, queue_id=entry.queue_id, hop=entry.hop)
+        log = _log_of(site, work)
+        log.record("delivery.started", **self._about(work))
         recipients = [Address.parse(recipient.address) for recipient in work.recipients]
-        log.record(
-            "delivery.started",
-            recipients=[recipient.address for recipient in work.recipients],
-            next_hop=self._next_hop,
-            attempt=attempt,
-        )
         octets = site.database.read(lambda db: messages.octets(db, site.host, entry.message_id))
         sender = Address.parse(entry.sender) if entry.sender else None
         outcomes: dict[Address, Outcome] = {}
@@ -143,18 +164,15 @@ class NextHop:
                 site.record_crash(error, connection.bound(log))
                 await connection.close("crashed")
                 outcomes |= dict.fromkeys(some, Deferred("a fault of our own"))
-        log = connection.bound(log)
-        try:
-            next_hops = await settle(site, entry, self._next_hop, attempt, outcomes, octets, log)
-        except StorageError:
-            # The queue still says that it is to be sent. It is tried again after the first wait, and a server of the
-            # lab knows a second coming; until then it counts as in flight, so that a full disk makes no busy loop.
-            await trio.sleep(site.retry.after_seconds[0])
-            next_hops = frozenset()
-        self._in_flight.discard(entry.queue_id)
-        self._awake.set()
-        for next_hop in next_hops:
-            self._wake_other(next_hop)
+        return await settle(site, entry, self._next_hop, _attempt(work), outcomes, octets, connection.bound(log))
+
+    def _about(self, work: Work) -> dict[str, Any]:
+        """What every record of an attempt says."""
+        return {
+            "recipients": [recipient.address for recipient in work.recipients],
+            "next_hop": self._next_hop,
+            "attempt": _attempt(work),
+        }
 
 
 class _Connection:
@@ -165,13 +183,12 @@ class _Connection:
         self._next_hop = next_hop
         self._stream: trio.abc.Stream | None = None
         self._client: SmtpClient | None = None
-        self._log = site.log
 
     async def send(self, envelope: Envelope, octets: bytes) -> Mapping[Address, Outcome]:
         """Send over the kept connection, or a new one."""
         if self._client is not None and self._client.usable:
             outcomes = await self._client.send(envelope, octets)
-            if not _nobody_answered(outcomes.values()):
+            if not _hung_up(outcomes.values()):
                 return outcomes
             # The other side may have closed a connection that nobody used; that says nothing about the message.
         try:
@@ -206,7 +223,7 @@ class _Connection:
         if target is None:
             raise UnusableError(f"{host} is no server of this lab")
         self._connection = site.recorder.new_connection()
-        shown = f"{host} ({site.book.shown(host)}:{SMTP_PORT})"
+        shown = f"{host} ({self._shown})"
         try:
             with trio.fail_after(CONNECT_TIMEOUT_SECONDS):
                 stream = await site.network.connect(target, site.source, Caller(site.host, self._connection))
@@ -228,17 +245,35 @@ class _Connection:
         self._client = client
         return client
 
+    @property
+    def _shown(self) -> str:
+        """The next hop's address as people see it."""
+        return str(Endpoint(self._site.book.shown(self._next_hop) or self._next_hop, SMTP_PORT))
+
     def _record(self, event: str, **keys: object) -> None:
-        host = self._next_hop
         self._site.log.bind(connection=self._connection).record(
             event,
             protocol="smtp",
             side="client",
-            peer=f"{self._site.book.shown(host)}:{SMTP_PORT}",
-            peer_name=host,
+            peer=self._shown,
+            peer_name=self._next_hop,
             **keys,
         )
 
 
-def _nobody_answered(outcomes: Iterable[Outcome]) -> bool:
-    return all(isinstance(outcome, Deferred) and outcome.reply is None for outcome in outcomes)
+def _attempt(work: Work) -> int:
+    """The number of the attempt that this work is; the first is 1."""
+    return 1 + max(recipient.attempts for recipient in work.recipients)
+
+
+def _log_of(site: Site, work: Work) -> RecordLog:
+    entry = work.entry
+    return site.log.bind(trace=entry.trace, queue_id=entry.queue_id, hop=entry.hop)
+
+
+def _hung_up(outcomes: Iterable[Outcome]) -> bool:
+    """True if nobody got an answer but the one with which a server closes."""
+    return all(
+        isinstance(outcome, Deferred) and (outcome.reply is None or outcome.reply.code == CLOSING)
+        for outcome in outcomes
+    )

@@ -101,16 +101,15 @@ class Reception:
     async def recipient(self, rcpt: RcptTo, log: RecordLog) -> Reply:
         recipient = rcpt.forward_path
         if len(self._recipients) >= RECIPIENTS_LIMIT:
-            return self.style.reply(Answer.TOO_MANY_RECIPIENTS, limit=RECIPIENTS_LIMIT)
+            reason = f"more than {RECIPIENTS_LIMIT} recipients"
+            return self._refuse_recipient(log, recipient, Answer.TOO_MANY_RECIPIENTS, reason)
         if not recipient.is_ascii and not self._mail.smtputf8:
-            return self.style.reply(Answer.NEEDS_SMTPUTF8, address=recipient)
+            return self._refuse_recipient(log, recipient, Answer.NEEDS_SMTPUTF8, "not ASCII, and no SMTPUTF8")
         verdict = self._site.routes.judge(self._mail.reverse_path, recipient)
         if isinstance(verdict, Refused):
-            reply = self.style.reply(verdict.answer, address=recipient, domain=recipient.domain, reason=verdict.reason)
             if verdict.answer is Answer.RELAY_DENIED:
                 log.record("policy.checked", policy="relay", result="refused", reason=verdict.reason)
-            self._record_refusal(log, reply, verdict.reason, [recipient])
-            return reply
+            return self._refuse_recipient(log, recipient, verdict.answer, verdict.reason)
         if verdict.relay_reason:
             log.record("policy.checked", policy="relay", result="passed", reason=verdict.relay_reason)
         self._recipients.append(recipient)
@@ -179,13 +178,15 @@ class Reception:
                 trace, hop = new_trace, 1
             else:
                 trace, hop = came_from.queue_id.trace, came_from.hop
+            if came_from is not None and came_from.previous_id:
                 previous = (came_from.previous_host, came_from.previous_id)
                 seen = queue.seen_before(db, site.host, *previous, [str(each) for each in recipients])
                 recipients = tuple(each for each in recipients if str(each) not in seen)
                 if not recipients:
                     return Committed(None, envelope.recipients)
                 queue.remember(db, site.host, *previous, [str(each) for each in recipients], at)
-            queue_id = queue.free_queue_id(db, site.host, trace, hop)
+            # Nobody else gives ids of a trace that is new.
+            queue_id = queue.free_queue_id(db, site.host, trace, hop) if came_from else QueueId(trace, hop)
             accepted = keep(
                 db,
                 site,
@@ -219,6 +220,14 @@ class Reception:
         reply = self.style.reply(answer, **values)
         self._record_refusal(log, reply, reply.lines[0], self._recipients)
         self.reset()
+        return reply
+
+    def _refuse_recipient(self, log: RecordLog, recipient: Address, answer: Answer, reason: str) -> Reply:
+        """Refuse one recipient; the transaction goes on."""
+        reply = self.style.reply(
+            answer, address=recipient, domain=recipient.domain, reason=reason, limit=RECIPIENTS_LIMIT
+        )
+        self._record_refusal(log, reply, reason, [recipient])
         return reply
 
     def _record_refusal(self, log: RecordLog, reply: Reply, reason: str, recipients: Iterable[Address]) -> None:

@@ -44,29 +44,26 @@ async def settle(
     done: list[str] = []
     failures: dict[Address, str] = {}
     deferred: list[tuple[list[str], str]] = []
-    for outcome, recipients in _grouped(outcomes):
+    told: list[tuple[str, dict[str, object]]] = []  # records, written when what they tell is true
+    for outcome, recipients in _grouped(outcomes).items():
         addresses = [str(recipient) for recipient in recipients]
-        about = {"recipients": addresses, "next_hop": next_hop, "attempt": attempt}
+        about: dict[str, object] = {"recipients": addresses, "next_hop": next_hop, "attempt": attempt}
         match outcome:
             case Delivered(reply):
-                log.record(
-                    "delivery.relayed",
-                    **about,
-                    code=reply.code,
-                    reply=reply.text,
-                    next_queue_id=_queue_id_in(reply, site, next_hop),
-                )
+                about |= {"code": reply.code, "reply": reply.text}
+                about["next_queue_id"] = _queue_id_in(reply, site, next_hop)
+                told.append(("delivery.relayed", about))
                 done += addresses
             case Deferred(reason, reply) if due_at is not None:
-                code = reply.code if reply else None
-                log.record(
-                    "delivery.deferred", **about, code=code, reply=reason, retry_in_seconds=round(due_at - now, 3)
-                )
+                about |= {"code": reply.code if reply else None, "reply": reason}
+                about["retry_in_seconds"] = round(due_at - now, 3)
+                told.append(("delivery.deferred", about))
                 deferred.append((addresses, reason))
             case Deferred(reason, reply) | Failed(reason, reply):
                 if isinstance(outcome, Deferred):
                     reason = f"given up after {attempt} attempts: {reason}"
-                log.record("delivery.failed", **about, code=reply.code if reply else None, reply=reason)
+                about |= {"code": reply.code if reply else None, "reply": reason}
+                told.append(("delivery.failed", about))
                 done += addresses
                 failures |= dict.fromkeys(recipients, reason)
     bounce = _bounce(site, entry, failures, octets) if failures and entry.sender else None
@@ -79,22 +76,19 @@ async def settle(
         return bounce.job(db) if bounce else None
 
     made = await site.database.write(job)
+    for event, keys in told:
+        log.record(event, **keys)
     if bounce is None or made is None:
         return frozenset()
     _record_bounce(site, entry, failures, bounce, made)
     return made.next_hops
 
 
-def _grouped(outcomes: Mapping[Address, Outcome]) -> list[tuple[Outcome, list[Address]]]:
+def _grouped(outcomes: Mapping[Address, Outcome]) -> Mapping[Outcome, list[Address]]:
     """Recipients with the same outcome together, in their order: one record for each group."""
-    groups: list[tuple[Outcome, list[Address]]] = []
+    groups: dict[Outcome, list[Address]] = {}
     for recipient, outcome in outcomes.items():
-        for other, recipients in groups:
-            if other == outcome:
-                recipients.append(recipient)
-                break
-        else:
-            groups.append((outcome, [recipient]))
+        groups.setdefault(outcome, []).append(recipient)
     return groups
 
 
