@@ -7,10 +7,16 @@ import sys
 import click
 
 import maillab
+from maillab.cli.console import console
 from maillab.cli.labs import labs
+from maillab.cli.mailbox import mailbox
+from maillab.cli.queue import queue
+from maillab.cli.send import send
 from maillab.cli.trace import trace
+from maillab.cli.traces import traces
 from maillab.cli.up import up
 from maillab.cli.validate import EXIT_WRONG_USE, validate
+from maillab.cli.watch import watch
 from maillab.lab.mistakes import LabFileError
 
 
@@ -20,7 +26,7 @@ def cli() -> None:
     """A whole mail internet in one process: run it, send mail through it, trace every hop."""
 
 
-for command in (up, labs, validate, trace):
+for command in (up, labs, validate, send, trace, traces, watch, mailbox, queue, console):
     cli.add_command(command)
 
 

@@ -4,59 +4,93 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
 import click
+import httpx
 import orjson
 
-from maillab.trace.ladder import draw_ladder
+from maillab.cli.ask import RunningLab, ask, segment
+from maillab.cli.options import option, url_option
+from maillab.cli.output import show_json
+from maillab.trace.ladder import LEAST_WIDTH, draw_ladder
 from maillab.trace.mermaid import draw_mermaid
 from maillab.trace.path import Trace, TraceBook, in_order
 from maillab.trace.record import Record
+from maillab.web.api import LATEST, WIDEST_LADDER
 
 
 @click.command
 @click.argument("trace_id", metavar="[ID]", required=False)
-@click.option(
+@option(
     "--from-log",
     "logs",
     type=click.File("rb"),
     multiple=True,
     metavar="FILE",
-    envvar="MAILLAB_FROM_LOG",
-    help="Read the records from this file (- is standard input); repeatable, what was logged apart is merged.",
+    help="Read the records from this file (- is standard input) instead of asking a lab; repeatable, what was "
+    "logged apart is merged.",
 )
-@click.option(
+@option(
     "--format",
     "output_format",
     type=click.Choice(["ladder", "json", "mermaid"]),
     default="ladder",
     show_default=True,
-    envvar="MAILLAB_FORMAT",
     help="A ladder for people, JSON, or Mermaid for web pages.",
 )
-@click.option("--brief", is_flag=True, envvar="MAILLAB_BRIEF", help="One arrow for each hop, without its dialogue.")
-@click.option("--width", type=click.IntRange(40), envvar="MAILLAB_WIDTH", help="Columns; default: the terminal's.")
-def trace(trace_id: str | None, logs: tuple[BinaryIO, ...], output_format: str, brief: bool, width: int | None) -> None:
-    """Draw the trace ID, or the latest one."""
+@option("--brief", is_flag=True, help="One arrow for each hop, without its dialogue.")
+@option("--width", type=click.IntRange(LEAST_WIDTH), help="Columns; default: the terminal's.")
+@url_option
+def trace(
+    trace_id: str | None,
+    logs: tuple[BinaryIO, ...],
+    output_format: str,
+    brief: bool,
+    width: int | None,
+    url: httpx.URL,
+) -> None:
+    """Draw the trace ID, or the latest one, of a running lab or from logs."""
+    width = width or shutil.get_terminal_size().columns
     if not logs:
-        raise click.UsageError("give --from-log FILE, or --from-log - for standard input")
-    records: list[Record] = []
-    for log in logs:
-        records += _records(log)
+        _ask_for(url, trace_id, output_format, brief, width)
+        return
+    found = _find(_logged(logs), trace_id)
+    if output_format == "json":
+        show_json(found.summary() | {"records": found.records})
+    elif output_format == "mermaid":
+        click.echo(draw_mermaid(found, brief), nl=False)
+    else:
+        click.echo(draw_ladder(found, width, brief), nl=False)
+
+
+def _ask_for(url: httpx.URL, trace_id: str | None, output_format: str, brief: bool, width: int) -> None:
+    """The lab draws: it knows more than the trace's own records, as which server has which domain."""
+    path = f"/api/lab/traces/{segment(trace_id or LATEST)}"
+    only_hops = 1 if brief else None
+    if_missing = "maillab traces lists them" if trace_id else "no message was accepted yet"
+
+    if output_format == "json":
+        show_json(ask(url, lambda lab: lab.object_at(path), if_missing=if_missing))
+        return
+
+    async def draw(lab: RunningLab) -> str:
+        if output_format == "mermaid":
+            return await lab.text_at(f"{path}/ladder.mmd", brief=only_hops)
+        columns = max(LEAST_WIDTH, min(width, WIDEST_LADDER))
+        return await lab.text_at(f"{path}/ladder.txt", brief=only_hops, width=columns)
+
+    click.echo(ask(url, draw, if_missing=if_missing), nl=False)
+
+
+def _logged(logs: Sequence[BinaryIO]) -> list[Record]:
+    records = [record for log in logs for record in _records(log)]
     if not records:
         raise click.ClickException(
             f"no records in {', '.join(log.name for log in logs)}; maillab up --log json writes them"
         )
-    found = _find(records, trace_id)
-    if output_format == "json":
-        document = found.summary() | {"records": found.records}
-        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    elif output_format == "mermaid":
-        click.echo(draw_mermaid(found, brief), nl=False)
-    else:
-        click.echo(draw_ladder(found, width or shutil.get_terminal_size().columns, brief), nl=False)
+    return records
 
 
 def _records(log: BinaryIO) -> list[Record]:
