@@ -5,6 +5,7 @@ Nothing here raises for what a server says: a refusal, a lost connection and a b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,7 +16,8 @@ from maillab.mail.address import Address
 from maillab.mail.envelope import Envelope
 from maillab.network.network import NetworkStream
 from maillab.smtp.replies import Reply
-from maillab.smtp.session import NEED_DATA, BadReplyError, ClientSession, Session
+from maillab.smtp.reply_reader import BadReplyError
+from maillab.smtp.session import NEED_DATA, ClientSession, Session
 from maillab.smtp.words import (
     Command,
     DataStart,
@@ -33,6 +35,7 @@ REPLY_TIMEOUT_SECONDS: Final = 300.0  # RFC 5321 sections 4.5.3.2.1 to 4.5.3.2.3
 END_OF_DATA_TIMEOUT_SECONDS: Final = 600.0  # RFC 5321 section 4.5.3.2.6
 QUIT_TIMEOUT_SECONDS: Final = 3.0
 _RECEIVE_OCTETS: Final = 1 << 16
+_SIZE: Final = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 4
 
 
 @attrs.frozen
@@ -82,6 +85,7 @@ class SmtpClient:
         self._stream = stream
         self._name = client_name
         self._log = log
+        self._dialogue = log  # with `transaction`, while there is one
         self._session = ClientSession()
         self._usable = True
 
@@ -96,7 +100,7 @@ class SmtpClient:
         Raises:
             UnusableError: no greeting, or one that refuses us.
         """
-        greeting = await self._read_reply(REPLY_TIMEOUT_SECONDS)
+        greeting = await self._read_reply()
         if greeting.code != 220:
             raise self._broken(f"greeted with {greeting.text}", greeting)
         reply = await self._ask(Hello(self._name))
@@ -118,11 +122,15 @@ class SmtpClient:
             return dict.fromkeys(envelope.recipients, unfit)
         outcomes: dict[Address, Outcome] = {}
         self.transaction_count += 1
+        if self._log is not None:
+            self._dialogue = self._log.bind(transaction=self.transaction_count)
         try:
             await self._transaction(envelope, octets, outcomes)
         except UnusableError as error:
             for recipient in envelope.recipients:
                 outcomes.setdefault(recipient, Deferred(str(error), error.reply))
+        finally:
+            self._dialogue = self._log
         return outcomes
 
     async def quit(self) -> None:
@@ -143,44 +151,40 @@ class SmtpClient:
         if envelope.smtputf8 and "SMTPUTF8" not in self.extensions:
             return Failed("the next hop does not offer SMTPUTF8", status="5.6.7")
         limit = self.extensions.get("SIZE", "")
-        if limit.isascii() and limit.isdigit() and 0 < int(limit) < len(octets):
+        if _SIZE.fullmatch(limit) and 0 < int(limit) < len(octets):
             return Failed(f"the message has {len(octets)} octets, the next hop takes {limit}", status="5.3.4")
         return None
 
     async def _transaction(self, envelope: Envelope, octets: bytes, outcomes: dict[Address, Outcome]) -> None:
-        commands: list[Command] = [
-            MailFrom(
-                envelope.reverse_path,
-                size_octets=len(octets) if "SIZE" in self.extensions else None,
-                eight_bit=envelope.eight_bit and "8BITMIME" in self.extensions,
-                smtputf8=envelope.smtputf8,
-            ),
-            *(RcptTo(recipient) for recipient in envelope.recipients),
-        ]
-        if "PIPELINING" in self.extensions:
-            replies = await self._ask_all([*commands, DataStart()])
-            *replies, go_ahead = replies
-        else:
-            replies = [await self._ask(commands[0])]
-            if replies[0].accepts:
-                replies += [await self._ask(command) for command in commands[1:]]
-            go_ahead = None
-        sender_reply = replies[0]
-        if not sender_reply.accepts:
-            outcomes.update(dict.fromkeys(envelope.recipients, _refused(sender_reply)))
-        else:
-            for recipient, reply in zip(envelope.recipients, replies[1:], strict=True):
-                if not reply.accepts:
-                    outcomes[recipient] = _refused(reply, to_rcpt=True)
-        accepted = [recipient for recipient in envelope.recipients if recipient not in outcomes]
-        if go_ahead is None and accepted:
-            go_ahead = await self._ask(DataStart())
-        if go_ahead is not None and go_ahead.code == 354:
-            # RFC 2920 section 3.1: a 354 must be answered with an end of data, even where nobody is left.
-            reply = await self._send_message(octets if accepted else b"")
-        elif go_ahead is not None:
-            reply = go_ahead
-        if accepted:
+        """MAIL, RCPT and DATA, ahead of their replies where the server allows it; `outcomes` grows with each reply."""
+        pipelining = "PIPELINING" in self.extensions
+        mail = MailFrom(
+            envelope.reverse_path,
+            size_octets=len(octets) if "SIZE" in self.extensions else None,
+            eight_bit=envelope.eight_bit and "8BITMIME" in self.extensions,
+            smtputf8=envelope.smtputf8,
+        )
+        if pipelining:
+            await self._say(mail, *map(RcptTo, envelope.recipients), DataStart())
+        reply = await (self._read_reply() if pipelining else self._ask(mail))
+        if not reply.accepts:
+            outcomes.update(dict.fromkeys(envelope.recipients, _refused(reply)))
+            if not pipelining:
+                return
+        accepted = []
+        for recipient in envelope.recipients:
+            reply = await (self._read_reply() if pipelining else self._ask(RcptTo(recipient)))
+            if recipient in outcomes:  # refused already, with its sender
+                continue
+            if reply.accepts:
+                accepted.append(recipient)
+            else:
+                outcomes[recipient] = _refused(reply, to_rcpt=True)
+        if pipelining or accepted:
+            reply = await (self._read_reply() if pipelining else self._ask(DataStart()))
+            if reply.accepts:
+                # RFC 2920 section 3.1: a 354 must be answered with an end of data, even where nobody is left.
+                reply = await self._send_message(octets if accepted else b"")
             outcomes.update(dict.fromkeys(accepted, Delivered(reply) if reply.accepts else _refused(reply)))
         if self._session.state in (Session.MAIL_GIVEN, Session.RCPT_GIVEN):
             await self._ask(Reset())
@@ -195,14 +199,14 @@ class SmtpClient:
         return await self._read_reply(END_OF_DATA_TIMEOUT_SECONDS)
 
     async def _ask(self, command: Command) -> Reply:
-        (reply,) = await self._ask_all([command])
-        return reply
+        await self._say(command)
+        return await self._read_reply()
 
-    async def _ask_all(self, commands: list[Command]) -> list[Reply]:
-        """Send commands in one write; their replies, in order.
+    async def _say(self, *commands: Command) -> None:
+        """Send commands in one write.
 
-        Not here: replies are read only after all commands are sent, because 100 recipients and their replies fit
-        into the buffers of any connection (RFC 2920 section 3.1 asks to beware of this).
+        Not here: reading replies meanwhile, because 100 recipients and their replies fit into the buffers of any
+        connection (RFC 2920 section 3.1 asks to beware of this).
         """
         octets = b"".join(self._session.send(command) for command in commands)
         for command in commands:
@@ -212,9 +216,8 @@ class SmtpClient:
                 await self._stream.send_all(octets)
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             raise self._broken("connection lost") from None
-        return [await self._read_reply(REPLY_TIMEOUT_SECONDS) for _ in commands]
 
-    async def _read_reply(self, timeout_seconds: float) -> Reply:
+    async def _read_reply(self, timeout_seconds: float = REPLY_TIMEOUT_SECONDS) -> Reply:
         try:
             reply = self._session.next_reply()
             if reply is NEED_DATA:  # replies to a pipelined chunk come together: mostly there is nothing to wait for
@@ -243,19 +246,15 @@ class SmtpClient:
         self._usable = False
         return UnusableError(reason, reply)
 
-    def _transaction_log(self, log: RecordLog) -> RecordLog:
-        return log.bind(transaction=self.transaction_count) if self.transaction_count else log
-
     def _record_command(self, command: Command) -> None:
-        if self._log is not None:
+        if self._dialogue is not None:
             line = command_line(command)
-            self._transaction_log(self._log).record("smtp.command", verb=verb_of(line), line=line)
+            self._dialogue.record("smtp.command", verb=verb_of(line), line=line)
 
     def _record_reply(self, reply: Reply) -> None:
-        if self._log is not None:
-            log = self._transaction_log(self._log)
+        if self._dialogue is not None:
             for line in reply.wire_lines:
-                log.record("smtp.reply", code=reply.code, enhanced=reply.enhanced, line=line)
+                self._dialogue.record("smtp.reply", code=reply.code, enhanced=reply.enhanced, line=line)
 
 
 def _refused(reply: Reply, *, to_rcpt: bool = False) -> Deferred | Failed:

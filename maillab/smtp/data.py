@@ -51,16 +51,17 @@ def on_the_wire(octets: bytes) -> Iterator[bytes]:
     """A message as DATA sends it: dots doubled at line starts, CRLF.CRLF at the end, in chunks."""
     held = _LINE_START
     virtual_octets = len(_LINE_START)
+    ready = b""  # a chunk waits for the next one, so that the last leaves together with the end
     for start in range(0, len(octets), _CHUNK_OCTETS):
+        if ready:
+            yield ready
         chunk = held + octets[start : start + _CHUNK_OCTETS]
         keep = next((n for n in (2, 1) if chunk.endswith(_LINE_START[:n])), 0)
         held = chunk[len(chunk) - keep :]
-        stuffed = chunk[: len(chunk) - keep].replace(b"\r\n.", b"\r\n..")
-        if stuffed:
-            yield stuffed[virtual_octets:]
-            virtual_octets = 0
+        ready = chunk[: len(chunk) - keep].replace(b"\r\n.", b"\r\n..")[virtual_octets:]
+        virtual_octets = 0
     end = END_OF_DATA if held != _LINE_START else END_OF_DATA[len(_LINE_START) :]
-    yield held[virtual_octets:] + end
+    yield ready + held[virtual_octets:] + end
 
 
 def has_bare_newline(octets: bytes) -> bool:

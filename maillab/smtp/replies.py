@@ -7,6 +7,8 @@ textbook's styles leave the enhanced code out, as they do not announce ENHANCEDS
 from __future__ import annotations
 
 import enum
+import functools
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
@@ -36,7 +38,7 @@ class Reply:
         """True for 4yz: the same may be accepted later."""
         return 400 <= self.code < 500
 
-    @property
+    @functools.cached_property
     def wire_lines(self) -> tuple[str, ...]:
         """The lines as sent, without CRLF."""
         enhanced = f"{self.enhanced} " if self.enhanced else ""
@@ -50,11 +52,11 @@ class Reply:
         return " ".join(word for word in words if word)
 
 
+@functools.lru_cache(maxsize=128)  # most replies are said again and again
 def to_octets(wire_lines: tuple[str, ...]) -> bytes:
     """Reply lines as they travel; what is no ASCII is shown by its escape."""
-    return "".join(f"{line[: REPLY_LINE_LIMIT_OCTETS - 2]}\r\n" for line in wire_lines).encode(
-        "ascii", "backslashreplace"
-    )
+    longest = REPLY_LINE_LIMIT_OCTETS - len(b"\r\n")
+    return b"".join(line.encode("ascii", "backslashreplace")[:longest] + b"\r\n" for line in wire_lines)
 
 
 class ReplyStyle(enum.Enum):
@@ -70,6 +72,9 @@ class ReplyStyle(enum.Enum):
 
     def reply(self, answer: Answer, **values: object) -> Reply:
         """`answer` in this style, with `values` quoted so that they cannot break the line."""
+        return self._worded(answer, values) if values else _constant_reply(self, answer)
+
+    def _worded(self, answer: Answer, values: Mapping[str, object]) -> Reply:
         words = answer.value
         text = {
             ReplyStyle.REALISTIC: words.realistic,
@@ -84,6 +89,11 @@ class ReplyStyle(enum.Enum):
             tuple(text.split("\n")),
             str(status) if status and self.enhanced_codes else None,
         )
+
+
+@functools.cache  # one for each style and answer: most of what a server says is one of these
+def _constant_reply(style: ReplyStyle, answer: Answer) -> Reply:
+    return style._worded(answer, {})
 
 
 def quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import trio
 
 from maillab.network.network import NetworkStream
-from maillab.smtp.replies import Answer, Reply, ReplyStyle, to_octets
+from maillab.smtp.replies import Answer, Reply, ReplyStyle
 from maillab.smtp.session import (
     NEED_DATA,
     EndOfData,
@@ -23,6 +23,7 @@ from maillab.trace.recorder import RecordLog
 
 COMMAND_TIMEOUT_SECONDS: Final = 300.0  # RFC 5321 section 4.5.3.2.7
 DATA_TIMEOUT_SECONDS: Final = 180.0  # RFC 5321 section 4.5.3.2.5
+DEADLINE_SLACK_SECONDS: Final = 1.0  # a deadline is moved on when it is off by more: moving costs as much as a line
 FAREWELL_TIMEOUT_SECONDS: Final = 1.0  # how long a last word may take
 ERROR_LIMIT: Final = 10  # refused lines in one session, then 421
 CLOSING: Final = 421  # the one reply after which the server closes (RFC 5321 section 4.2.2)
@@ -110,26 +111,30 @@ class _Conversation:
         self._session = ServerSession(host.style, host.name)
         self._unsent = bytearray()
         self._errors_left = ERROR_LIMIT
-        self._chunks: list[bytes] = []
+        self._message = bytearray()  # one piece, however small the segments are that it comes in
         self._message_octets = 0
+        # One deadline for the whole conversation, moved on when we wait for the client; none while a message is stored.
+        self._idle = trio.CancelScope()
 
     async def run(self) -> None:
         self._reply(self._host.greeting())
-        # One deadline for the whole conversation, moved on with each chunk; none while we answer.
-        with trio.CancelScope() as idle:
-            while octets := await self._receive(idle):
+        with self._idle:
+            while octets := await self._receive():
                 self._session.receive_data(octets)
                 await self._answer_all()
             return
         await self._time_out()
 
-    async def _receive(self, idle: trio.CancelScope) -> bytes | bytearray:
-        idle.deadline = trio.current_time() + self._timeout_seconds
+    async def _receive(self) -> bytes | bytearray:
+        self._move_deadline()
         if self._unsent:
             await self._flush()
-        octets = await self._stream.receive_some(_RECEIVE_OCTETS)
-        idle.deadline = math.inf
-        return octets
+        return await self._stream.receive_some(_RECEIVE_OCTETS)
+
+    def _move_deadline(self) -> None:
+        deadline = trio.current_time() + self._timeout_seconds
+        if not 0 <= deadline - self._idle.deadline < DEADLINE_SLACK_SECONDS:
+            self._idle.deadline = deadline
 
     @property
     def _timeout_seconds(self) -> float:
@@ -150,7 +155,8 @@ class _Conversation:
                 self._gather(event.octets)
                 continue
             await self._answer(event)
-            if len(self._unsent) > _FLUSH_OCTETS:
+            if len(self._unsent) > _FLUSH_OCTETS:  # a client that sends and sends and reads nothing is idle too
+                self._move_deadline()
                 await self._flush()
 
     async def _answer(self, event: Event) -> None:
@@ -188,28 +194,28 @@ class _Conversation:
             self._transaction_log = self._log
         if type(event) is Quit:
             await self._close("quit")
+        if reply.code == CLOSING:
+            await self._close("the server said 421")
 
     def _gather(self, octets: bytes) -> None:
         """Keep message octets up to the limit; beyond it they are read and dropped."""
         self._message_octets += len(octets)
         if self._message_octets <= self._host.message_limit_octets:
-            self._chunks.append(octets)
+            self._message += octets
         else:
-            self._chunks.clear()
+            self._message.clear()
 
     async def _take_message(self) -> Reply:
-        chunks, self._chunks = self._chunks, []
+        octets = bytes(self._message)
+        self._message = bytearray()
         size_octets, self._message_octets = self._message_octets, 0
         if size_octets > self._host.message_limit_octets:
             return self._host.too_big(self._transaction_log)
-        octets = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
+        self._idle.deadline = math.inf
         return await self._host.message(octets, self._transaction_log)
 
     def _help(self, topic: str) -> Reply:
-        usage = USAGE.get(topic.upper())
-        text = usage or f"Commands: {' '.join(USAGE)}"
-        return self._host.style.reply(Answer.HELP, help=text)
+        return self._host.style.reply(Answer.HELP, help=USAGE.get(topic.upper()) or " ".join(USAGE))
 
     def _record_command(self) -> None:
         line = self._session.line
@@ -245,11 +251,10 @@ class _Conversation:
         await self._stream.send_all(unsent)
 
     async def say_goodbye(self, reply: Reply) -> None:
-        """Say a last word although we are being cancelled; bounded."""
-        for line in reply.wire_lines:
-            self._transaction_log.record("smtp.reply", code=reply.code, enhanced=reply.enhanced, line=line)
+        """Say a last word behind what is still unsent, although we are being cancelled; bounded."""
+        self._reply(reply)
         with trio.move_on_after(FAREWELL_TIMEOUT_SECONDS, shield=True):
             try:
-                await self._stream.send_all(to_octets(reply.wire_lines))
+                await self._flush()
             except (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
                 return

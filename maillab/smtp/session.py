@@ -13,9 +13,9 @@ from typing import Final
 
 import attrs
 
-from maillab.mail.status import split_reply_text
 from maillab.smtp.data import DataReader, on_the_wire
 from maillab.smtp.replies import Answer, Reply, ReplyStyle, to_octets
+from maillab.smtp.reply_reader import BadReplyError, ReplyReader
 from maillab.smtp.words import (
     USAGE,
     Command,
@@ -38,7 +38,6 @@ from maillab.smtp.words import (
 # BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531).  One limit for all commands: the longest.
 COMMAND_LINE_LIMIT_OCTETS: Final = 512 + 26 + 17 + 10
 ENDLESS_LINE_LIMIT_OCTETS: Final = 1 << 20  # a line is swallowed up to here, then the connection ends
-REPLY_LIMIT_OCTETS: Final = 1 << 16  # what a next hop may say in one reply, all its lines together
 
 
 class NeedData(enum.Enum):
@@ -119,9 +118,9 @@ _STEPS: Final[Mapping[type[Event], str]] = {
 
 
 def expected_now(session: Session) -> str:
-    """What leads on from `session`, for people: "RCPT TO:<recipient@domain> or DATA"."""
+    """What leads on from `session`, for people of any language: "RCPT TO:<recipient@domain> / DATA"."""
     steps = [usage for event, usage in _STEPS.items() if event in SESSION_TABLE[session]]
-    return " or ".join(steps) or f"{USAGE['HELO']} (or EHLO)"
+    return " / ".join(steps or (USAGE["HELO"], USAGE["EHLO"]))
 
 
 class ProtocolError(Exception):
@@ -130,10 +129,6 @@ class ProtocolError(Exception):
     def __init__(self, message: str, reply: Reply) -> None:
         super().__init__(message)
         self.reply = reply
-
-
-class BadReplyError(Exception):
-    """What the server said is no SMTP reply; there is nothing to answer."""
 
 
 class ServerSession:
@@ -211,20 +206,21 @@ class ServerSession:
     def _next_line(self) -> str | None:
         """The next command line without its CRLF, or None while its end is not there."""
         end = self._buffer.find(b"\n")
+        line_octets = self._swallowed_octets + (end + 1 if end >= 0 else len(self._buffer))
+        if line_octets > ENDLESS_LINE_LIMIT_OCTETS:
+            self.line = "(a line without an end)"
+            self.state = Session.CLOSED
+            raise self._error(Answer.ENDLESS_LINE, host=self._host)
         if end < 0:
-            if len(self._buffer) >= COMMAND_LINE_LIMIT_OCTETS or self._swallowed_octets:
-                self._swallowed_octets += len(self._buffer)
+            if line_octets >= COMMAND_LINE_LIMIT_OCTETS:
+                self._swallowed_octets = line_octets
                 self._buffer.clear()
-                if self._swallowed_octets > ENDLESS_LINE_LIMIT_OCTETS:
-                    self.line = "(a line without an end)"
-                    self.state = Session.CLOSED
-                    raise self._error(Answer.ENDLESS_LINE, host=self._host)
             return None
         octets = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
-        swallowed, self._swallowed_octets = self._swallowed_octets, 0
-        if swallowed + len(octets) > COMMAND_LINE_LIMIT_OCTETS:
-            self.line = f"(a line of {swallowed + len(octets)} octets)"
+        self._swallowed_octets = 0
+        if line_octets > COMMAND_LINE_LIMIT_OCTETS:
+            self.line = f"(a line of {line_octets} octets)"
             raise self._error(Answer.LINE_TOO_LONG, limit=COMMAND_LINE_LIMIT_OCTETS)
         try:
             line = octets.decode()
@@ -240,54 +236,6 @@ class ServerSession:
 
     def _error(self, answer: Answer, **values: object) -> ProtocolError:
         return ProtocolError(answer.name, self._style.reply(answer, **values))
-
-
-class ReplyReader:
-    """Gathers reply lines, in any cutting, into replies (RFC 5321 section 4.2)."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._lines: list[str] = []
-        self._reply_octets = 0
-
-    def feed(self, octets: bytes | bytearray) -> None:
-        self._buffer += octets
-
-    def next_reply(self) -> Reply | NeedData:
-        """The next whole reply.
-
-        Raises:
-            BadReplyError: what came is no reply, or is longer than `REPLY_LIMIT_OCTETS`.
-        """
-        while (end := self._buffer.find(b"\n")) >= 0:
-            line = bytes(self._buffer[:end]).removesuffix(b"\r").decode("utf-8", "backslashreplace")
-            del self._buffer[: end + 1]
-            self._reply_octets += end + 1
-            self._check_size(0)
-            code = line[:3]
-            if not (code.isascii() and code.isdigit() and "200" <= code < "600" and line[3:4] in ("", " ", "-")):
-                raise BadReplyError(f"no SMTP reply: {line[:80]!r}")
-            if self._lines and self._lines[0][:3] != code:
-                raise BadReplyError(f"a reply whose code changes from {self._lines[0][:3]} to {code}")
-            self._lines.append(line)
-            if line[3:4] != "-":
-                return self._take()
-        self._check_size(len(self._buffer))
-        return NEED_DATA
-
-    def _check_size(self, waiting_octets: int) -> None:
-        if self._reply_octets + waiting_octets > REPLY_LIMIT_OCTETS:
-            raise BadReplyError(f"a reply of more than {REPLY_LIMIT_OCTETS} octets")
-
-    def _take(self) -> Reply:
-        code = int(self._lines[0][:3])
-        texts = [line[4:] for line in self._lines]
-        self._lines = []
-        self._reply_octets = 0
-        status, _ = split_reply_text(texts[0])
-        if status is None or status.class_ != code // 100:  # RFC 2034 section 4: the classes agree
-            return Reply(code, tuple(texts))
-        return Reply(code, tuple(split_reply_text(text)[1] for text in texts), str(status))
 
 
 class ClientSession:
@@ -335,11 +283,16 @@ class ClientSession:
         """The next reply; the first one ever is the greeting, the others answer what was sent, in order.
 
         Raises:
-            BadReplyError: what came is no reply.
+            BadReplyError: what came is no reply, or cannot be the one to what was sent.
         """
         reply = self._replies.next_reply()
-        if isinstance(reply, Reply) and self._outstanding:
+        if reply is None:
+            return NEED_DATA
+        if self._outstanding:
             event = self._outstanding.popleft()
+            if reply.accepts and (reply.code >= 300) != (type(event) is DataStart):
+                # RFC 5321 section 4.3.2.  A 250 to DATA, or a 354 to the end of data, must never pass for success.
+                raise BadReplyError(f"{reply.code} in answer to {type(event).__name__}")
             if type(event) is EndOfData or reply.accepts:
                 # A server may say 354 although it refused every recipient (RFC 2920 section 3.1): it is RECEIVING.
                 default = Session.RECEIVING if type(event) is DataStart else self.state

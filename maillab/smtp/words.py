@@ -89,8 +89,8 @@ class CommandError(Exception):
 
 
 USAGE: Final[Mapping[str, str]] = {
-    "HELO": "HELO name-of-your-computer",
-    "EHLO": "EHLO name-of-your-computer",
+    "HELO": "HELO computername",
+    "EHLO": "EHLO computername",
     "MAIL": "MAIL FROM:<sender@domain>",
     "RCPT": "RCPT TO:<recipient@domain>",
     "DATA": "DATA",
@@ -100,7 +100,7 @@ USAGE: Final[Mapping[str, str]] = {
     "HELP": "HELP [command]",
     "QUIT": "QUIT",
 }
-"""Each verb that is served, and how it is typed."""
+"""Each verb that is served, and how it is typed, in words that German and English share."""
 
 # RFC 5321 sections 4.1.1.7 and appendix F: verbs that exist and are not offered, 502 rather than 500.
 _KNOWN_BUT_NOT_OFFERED: Final = frozenset({"EXPN", "TURN", "SEND", "SOML", "SAML"})
@@ -108,11 +108,16 @@ _KNOWN_BUT_NOT_OFFERED: Final = frozenset({"EXPN", "TURN", "SEND", "SOML", "SAML
 _KEYWORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")  # esmtp-keyword
 _VALUE: Final = re.compile(r"[^\x00-\x20=\x7f]+")  # esmtp-value, and UTF-8 (RFC 6531 section 3.3)
 _SIZE: Final = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 5
+# What no command may hold: C0, DEL, C1, and what somebody may take for a line end. Format characters (a joiner in a
+# Persian name) may stand in UTF-8 (RFC 6531 section 3.3).
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LETTERS: Final = re.compile("[A-Za-z]*")
 
 
 def verb_of(line: str) -> str:
-    """The first word of a command line in upper case."""
-    return line.split(" ", 1)[0].upper()
+    """The letters that a command line begins with, in upper case; "" where it begins with something else."""
+    letters = _LETTERS.match(line)
+    return letters[0].upper() if letters else ""
 
 
 def parse_command(line: str) -> Command:
@@ -121,17 +126,18 @@ def parse_command(line: str) -> Command:
     Raises:
         CommandError: it says none, or says it wrongly.
     """
-    if not line.isprintable():
+    if not line.isprintable() and _CONTROL.search(line):
         raise CommandError(Answer.SYNTAX, status="5.5.2", problem="A command has no control characters in it")
     word, _, argument = line.partition(" ")
-    verb = word.upper()
-    reader = _READERS.get(verb)
-    if reader is not None:
-        return reader(argument.strip(" "))
-    if verb in _KNOWN_BUT_NOT_OFFERED:
-        raise CommandError(Answer.NOT_IMPLEMENTED, verb=verb)
-    letters = re.match("[A-Z]*", verb)
-    nearest = difflib.get_close_matches(letters[0] if letters else verb, USAGE, n=1)
+    verb = verb_of(line)
+    if len(verb) == len(word):
+        reader = _READERS.get(verb)
+        if reader is not None:
+            return reader(argument.strip(" "))
+        if verb in _KNOWN_BUT_NOT_OFFERED:
+            raise CommandError(Answer.NOT_IMPLEMENTED, verb=verb)
+    # A forgotten space (HELOcarol) first: the longer the second word, the less alike are the two.
+    nearest = [known for known in USAGE if verb.startswith(known)] or difflib.get_close_matches(verb, USAGE, n=1)
     if nearest:
         raise CommandError(Answer.UNKNOWN_COMMAND, verb=word, nearest=nearest[0])
     problem = f"{word} is no SMTP command" if word else "A line begins with its command"
@@ -169,9 +175,9 @@ def _mail(argument: str) -> Command:
                 raise CommandError(Answer.SYNTAX, problem=f"SIZE={value or ''} is no number of octets")
             size_octets = int(value)
         elif name == "BODY":
-            if value is None or value.upper() not in ("7BIT", "8BITMIME"):
+            if value is None or value.lower() not in ("7bit", "8bitmime"):
                 raise CommandError(Answer.SYNTAX, problem=f"BODY={value or ''}: it is 7BIT or 8BITMIME here")
-            eight_bit = value.upper() == "8BITMIME"
+            eight_bit = value.lower() == "8bitmime"
         else:
             if value is not None:
                 raise CommandError(Answer.SYNTAX, problem="SMTPUTF8 has no value")
@@ -195,13 +201,13 @@ def _rcpt(argument: str) -> Command:
 def _parameters(verb: str, text: str, known: tuple[str, ...]) -> dict[str, str | None]:
     """The ESMTP parameters behind a path, names in upper case (RFC 5321 section 4.1.2)."""
     found: dict[str, str | None] = {}
-    for parameter in text.split():
+    for parameter in filter(None, text.split(" ")):
         name, equals, value = parameter.partition("=")
-        name = name.upper()
         if not _KEYWORD.fullmatch(name) or (equals and not _VALUE.fullmatch(value)):
             raise CommandError(
                 Answer.SYNTAX, problem=f"{parameter} is no parameter; behind the path stands NAME or NAME=VALUE"
             )
+        name = name.upper()
         if name not in known:
             raise CommandError(Answer.UNKNOWN_PARAMETER, verb=verb, parameter=name, known=" ".join(known) or "none")
         if name in found:
