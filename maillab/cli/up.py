@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
+import os
+import secrets
 import signal
 import sys
 from collections.abc import Iterator
@@ -16,14 +19,33 @@ from rich.console import Console
 from rich.table import Table
 
 from maillab.lab.lab import Lab
+from maillab.lab.listening import LabStartError
 from maillab.lab.spec import SMTP_PORT, Addressing
-from maillab.lab.start import LabStartError, open_lab
+from maillab.lab.start import open_lab
+from maillab.network.endpoint import Endpoint
 from maillab.storage.errors import DataFolderInUse, StorageError
 from maillab.trace.console import console_line
 from maillab.trace.drain import JsonLines, Sink, TextLines
+from maillab.web.access import is_local_name
+from maillab.web.site import Website
 
 DEFAULT_LAB = "gartenparty"
+DEFAULT_WEB = "127.0.0.1:8025"
+NO_WEB = "off"
+PASSWORD_VARIABLE = "MAILLAB_PASSWORD"
+ALLOWED_HOSTS_VARIABLE = "MAILLAB_ALLOWED_HOSTS"
+PASSWORD_OCTETS = 12
 STDOUT, STDERR = 1, 2
+
+
+def _read_web(_context: click.Context, _parameter: click.Parameter, value: str) -> Endpoint | None:
+    """HOST:PORT, or "off" (None)."""
+    if value == NO_WEB:
+        return None
+    try:
+        return Endpoint.parse(value)
+    except ValueError as error:
+        raise click.BadParameter(f'{error}; or "{NO_WEB}"') from None
 
 
 @click.command
@@ -55,6 +77,21 @@ STDOUT, STDERR = 1, 2
     envvar="MAILLAB_LOG_FILE",
     help="Append JSON lines to this file as well.",
 )
+@click.option(
+    "--web",
+    callback=_read_web,
+    default=DEFAULT_WEB,
+    show_default=True,
+    metavar="HOST:PORT|off",
+    envvar="MAILLAB_WEB",
+    help="Where the page and the API are; off for none.",
+)
+@click.option(
+    "--web-access",
+    type=click.Choice(["open", "password"]),
+    envvar="MAILLAB_WEB_ACCESS",
+    help="Default: open on loopback, else password (MAILLAB_PASSWORD, or one that is made and printed).",
+)
 def up(
     lab: str,
     data: Path | None,
@@ -62,11 +99,14 @@ def up(
     only: tuple[str, ...],
     log: str | None,
     log_file: Path | None,
+    web: Endpoint | None,
+    web_access: str | None,
 ) -> None:
     """Run LAB (a lab file, its folder, or the name of a lab that ships) until Ctrl-C."""
     log = log or ("console" if sys.stdout.isatty() else "json")
     hosts = [host for word in only for host in word.split(",") if host]
-    settings = {"data": data, "addressing": addressing, "only": hosts}
+    page = None if web is None else _page(web, web_access)
+    settings = {"data": data, "addressing": addressing, "only": hosts, "page": page}
     try:
         with _log_sink(log_file) as in_addition:
             sinks = [JsonLines(STDOUT) if log == "json" else _console_sink(), *in_addition]
@@ -82,10 +122,38 @@ def up(
 async def _run(lab: str, sinks: list[Sink], settings: dict[str, Any], *, show: bool) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_lab(lab, sinks=sinks, **settings) as running:
+            page: Website | None = settings["page"]
             if show:
-                _show(running, settings["data"])
+                _show(running, settings["data"], page)
+            elif page is not None and page.password is not None:
+                click.echo(_password_line(page.password), err=True)
             async for _ in signals:
                 break
+
+
+def _page(endpoint: Endpoint, access: str | None) -> Website:
+    if access is None:
+        access = "open" if _is_loopback(endpoint.host) else "password"
+    password = None
+    if access == "password":
+        password = os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(PASSWORD_OCTETS)
+    allowed = [host for host in os.environ.get(ALLOWED_HOSTS_VARIABLE, "").replace(",", " ").split() if host]
+    if not is_local_name(endpoint.host):
+        allowed.append(endpoint.host)  # who is told to listen at a name goes by that name
+    return Website(endpoint, password=password, allowed_hosts=allowed)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _password_line(password: str) -> str:
+    if password == os.environ.get(PASSWORD_VARIABLE):
+        return f"The page asks for the password in {PASSWORD_VARIABLE}."
+    return f"The page's password is {password} (any user name)."
 
 
 def _console_sink() -> Sink:
@@ -103,7 +171,7 @@ def _log_sink(log_file: Path | None) -> Iterator[list[Sink]]:
         yield [JsonLines(file.fileno(), name=str(log_file))]
 
 
-def _show(lab: Lab, data: Path | None) -> None:
+def _show(lab: Lab, data: Path | None, page: Website | None) -> None:
     """The table of the lab's servers, for people."""
     console = Console()
     table = Table("Server", "Domains", "Address", "SMTP", "Users", title=lab.spec.title_in("en"))
@@ -119,5 +187,9 @@ def _show(lab: Lab, data: Path | None) -> None:
                 users.get(server.host, ""),
             )
     console.print(table)
+    if page is not None:
+        console.print(f"The page is at {page.url}", highlight=False, soft_wrap=True)
+        if page.password is not None:
+            console.print(_password_line(page.password), highlight=False, markup=False, soft_wrap=True)
     kept = f"Mail is kept in {data}." if data else "Mail is kept in memory and gone at the end; --data DIR keeps it."
     console.print(f"{kept} Ctrl-C stops the lab.", highlight=False)

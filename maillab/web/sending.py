@@ -1,0 +1,165 @@
+"""The API that does something: send a mail by real SMTP, see what waits, and let it be tried at once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+import trio
+
+from maillab.lab.lab import Lab
+from maillab.lab.post import MailRefusedError
+from maillab.lab.spec import SMTP_PORT
+from maillab.mail.address import AddressError
+from maillab.mailserver.queue import Work
+from maillab.network.endpoint import Endpoint
+from maillab.smtp.client import Delivered, Outcome
+from maillab.web.desk import Desk
+from maillab.web.messages import Request, Response, json_list, json_response, refused, rfc3339
+
+SEND_LIMIT_OCTETS: Final = 32 << 20
+SEND_SECONDS: Final = 120.0  # a server that does not answer so long will not do so while somebody waits
+
+_EXAMPLE: Final = '{"from": "anna@nord.example", "to": ["ben@sued.example"], "subject": "Hello", "body": "Hello Ben!"}'
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_TEXTS: Final = ("from", "subject", "body", "message", "message_base64", "server")
+
+
+async def send(desk: Desk, request: Request) -> Response:
+    """Hand one mail to a server of the lab, as a mail program does, and tell its answers."""
+    order = _read_order(request.body)
+    octets = _octets(order)
+    server = _server(desk.lab, order["server"]) if order.get("server") else None
+    try:
+        with trio.fail_after(SEND_SECONDS):
+            sent = await desk.lab.send(
+                order["from"],
+                order["to"],
+                subject=order.get("subject", ""),
+                body=order.get("body", ""),
+                octets=octets,
+                server=server,
+            )
+    except AddressError as error:
+        raise refused(400, str(error), "give addresses like carol@example.com") from None
+    except ValueError as error:  # a header that cannot be written
+        raise refused(400, f"no mail can be written: {error}", "give a subject of one line") from None
+    except MailRefusedError as error:
+        mend = "4 as the first digit: try again later; 5: change the mail, its sender or its recipients"
+        raise refused(422, str(error), mend) from None
+    except trio.TooSlowError:
+        raise refused(504, f"no answer in {SEND_SECONDS:.0f} seconds", "look at the trace, then try again") from None
+    outcomes = {str(recipient): _answer(outcome) for recipient, outcome in sent.outcomes.items()}
+    return json_response({"trace": sent.trace, "recipients": outcomes})
+
+
+async def queue(desk: Desk, _request: Request) -> Response:
+    """What waits for delivery, at all servers of this process."""
+    return json_list(_waiting(desk.lab.queue()))
+
+
+async def retry(desk: Desk, request: Request) -> Response:
+    """Let one message that waits be tried at once."""
+    queue_id = request.variables["queue_id"]
+    try:
+        servers = await desk.lab.retry_now(queue_id)
+    except LookupError as error:
+        raise refused(404, str(error), "GET /api/lab/queue lists what waits") from None
+    return json_response({"queue_id": queue_id, "servers": servers})
+
+
+def _read_order(body: bytes) -> dict[str, Any]:
+    """What is to be sent, checked so far that only its addresses can be wrong.
+
+    Raises:
+        Refusal: 400.
+    """
+    try:
+        order = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise refused(400, f"no JSON: {error}", f"send {_EXAMPLE}") from None
+    mistakes = []
+    if not isinstance(order, dict):
+        mistakes = ["an object is expected"]
+    else:
+        if isinstance(order.get("to"), str):
+            order["to"] = [order["to"]]
+        to = order.get("to")
+        if not isinstance(to, list) or not to or not all(isinstance(each, str) for each in to):
+            mistakes.append('"to" is a list of addresses')
+        mistakes += [f'"{name}" is text' for name in _TEXTS if not isinstance(order.get(name, ""), str)]
+        if "from" not in order:
+            mistakes.append('"from" is missing')
+        mistakes += [f'nothing is called "{name}"' for name in order if name not in (*_TEXTS, "to")]
+        contents = [name for name in ("body", "message", "message_base64") if name in order]
+        if len(contents) > 1:
+            mistakes.append(f"only one of {', '.join(contents)} is possible")
+    if mistakes:
+        raise refused(400, "; ".join(mistakes), f"send {_EXAMPLE}")
+    return dict(order)
+
+
+def _octets(order: Mapping[str, Any]) -> bytes | None:
+    """A whole message that was given; text gets the line ends of mail, octets are left as they are."""
+    if "message" in order:
+        return _LINE_END.sub("\r\n", order["message"]).encode()
+    if "message_base64" in order:
+        try:
+            return base64.b64decode(order["message_base64"], validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise refused(400, f'"message_base64" is no base64: {error}', "encode the whole message") from None
+    return None
+
+
+def _server(lab: Lab, named: str) -> str:
+    """The host that is meant by a host name, a domain, an address, or where any of these listens.
+
+    Raises:
+        Refusal: 404, it is not in the lab.
+    """
+    hosts = [server.host for server in (*lab.spec.servers, *lab.spec.foreign)]
+    if lab.book.find(named, SMTP_PORT):
+        return named
+    host, _, port = named.rpartition(":")
+    if port == str(SMTP_PORT) and lab.book.find(host, SMTP_PORT):
+        return host
+    try:
+        endpoint = Endpoint.parse(named)
+    except ValueError:
+        endpoint = None
+    for each in hosts:
+        if endpoint is not None and lab.book.find(each, SMTP_PORT) == endpoint:
+            return each
+    raise refused(404, f"{named} is no server of this lab", f"give one of {', '.join(hosts)}, or leave it out")
+
+
+def _answer(outcome: Outcome) -> dict[str, Any]:
+    accepted = isinstance(outcome, Delivered)
+    return {"accepted": accepted, "reply": outcome.reply.text if isinstance(outcome, Delivered) else outcome.reason}
+
+
+def _waiting(works: list[tuple[str, Work]]) -> Iterator[dict[str, Any]]:
+    for server, work in works:
+        entry = work.entry
+        yield {
+            "queue_id": entry.queue_id,
+            "server": server,
+            "trace": entry.trace,
+            "sender": entry.sender,
+            "size_octets": entry.size_octets,
+            "accepted_at": rfc3339(entry.accepted_at),
+            "recipients": [
+                {
+                    "address": recipient.address,
+                    "next_hop": recipient.next_hop,
+                    "attempts": recipient.attempts,
+                    "due_at": rfc3339(recipient.due_at),
+                    "last_reply": recipient.last_reply,
+                }
+                for recipient in work.recipients
+            ],
+        }
