@@ -55,5 +55,8 @@ EVENTS: Final[Mapping[str, Event]] = {
     ),
     "message.stored": Event("it lies in a mailbox", ("mailbox", "uid")),
     "bounce.created": Event("a notice of failure was made", ("for_queue_id", "for_trace", "recipients")),
+    "tls.started": Event("from here on the connection is encrypted", ("side", "peer_name", "version")),
+    "auth.succeeded": Event("somebody logged in", ("user", "mechanism")),
+    "auth.failed": Event("somebody could not log in", ("user", "mechanism", "error")),
     "records.lost": Event("a slow viewer missed records", ("count",)),
 }

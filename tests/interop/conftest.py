@@ -1,0 +1,89 @@
+"""Labs in processes of their own, and the programs that speak to them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import trio
+
+from tests.interop.lab_process import LabProcess, with_free_ports
+
+StartLab = Callable[..., Awaitable[LabProcess]]
+
+
+@pytest.fixture
+async def start_lab(nursery: trio.Nursery) -> AsyncIterator[StartLab]:
+    """Starts `maillab up` with any arguments; what still runs at the end of the test is stopped, and stops well."""
+    started: list[LabProcess] = []
+
+    async def start(*arguments: object) -> LabProcess:
+        started.append(await LabProcess.start(nursery, *arguments))
+        return started[-1]
+
+    try:
+        yield start
+        for lab in started:
+            if lab.process.returncode is None:
+                await lab.stop()
+    finally:
+        for lab in started:
+            if lab.process.returncode is None:
+                lab.process.kill()
+
+
+@pytest.fixture
+def two_schools(tmp_path: Path) -> Path:
+    """The lab file of two-schools, all servers on free ports."""
+    return _lab_file(tmp_path, "two-schools")
+
+
+@pytest.fixture
+def gartenparty(tmp_path: Path) -> Path:
+    """The lab file of gartenparty, its server on a free port."""
+    return _lab_file(tmp_path, "gartenparty")
+
+
+def _lab_file(folder: Path, lab: str) -> Path:
+    path = folder / f"{lab}.toml"
+    path.write_text(with_free_ports(lab), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def swaks() -> str:
+    return _program("swaks", package="swaks")
+
+
+@pytest.fixture(scope="session")
+def curl() -> str:
+    return _program("curl", package="curl")
+
+
+@pytest.fixture(scope="session")
+def nc() -> str:
+    """The nc of OpenBSD: the others have no -C."""
+    nc = _program("nc", package="netcat-openbsd")
+    if "OpenBSD" not in subprocess.run([nc, "-h"], capture_output=True, text=True, check=False).stderr:
+        _not_there("nc is not OpenBSD's", package="netcat-openbsd")
+    return nc
+
+
+def _program(name: str, *, package: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        _not_there(f"{name} is not installed", package=package)
+    return path
+
+
+def _not_there(found: str, *, package: str) -> NoReturn:
+    """A person may go without the program; where all is to be tested, its lack is a failure."""
+    reason = f"{found}; apt install {package}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
