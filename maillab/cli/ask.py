@@ -127,10 +127,10 @@ class RunningLab:
             raise self.foreign(_kind_of(response))
         return "".join(f"{visible(line)}\n" for line in response.text.splitlines())
 
-    async def octets_at(self, path: str) -> bytes:
-        """The message at `path`, octet by octet."""
+    async def octets_at(self, path: str, kind: str = "message/rfc822") -> bytes:
+        """What is at `path`, octet by octet; it is of that media type."""
         response = await self._ask("GET", path, {})
-        if _kind_of(response) != "message/rfc822":
+        if _kind_of(response) != kind:
             raise self.foreign(_kind_of(response))
         return response.content
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 import maillab
+from maillab.cli.ca import ca
 from maillab.cli.console import console
 from maillab.cli.labs import labs
 from maillab.cli.mailbox import mailbox
@@ -26,7 +27,7 @@ def cli() -> None:
     """A whole mail internet in one process: run it, send mail through it, trace every hop."""
 
 
-for command in (up, labs, validate, send, trace, traces, watch, mailbox, queue, console):
+for command in (up, labs, validate, send, trace, traces, watch, mailbox, queue, console, ca):
     cli.add_command(command)
 
 

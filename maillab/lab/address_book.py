@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, smtp_endpoint
+from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, listener_endpoint
+from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
 
 
@@ -19,7 +20,10 @@ class AddressBook:
         self._local_hosts = frozenset(local_hosts)
         for k, server in enumerate(spec.servers):
             self._enter(server.host, (*server.domains, server.address), server.address)
-            self.moved(server.host, SMTP_PORT, smtp_endpoint(spec, k, addressing))
+            for role in Role:
+                endpoint = listener_endpoint(spec, k, role, addressing)
+                if endpoint is not None:
+                    self.moved(server.host, role.value, endpoint)
         for foreign in spec.foreign:
             self._enter(foreign.host, foreign.domains, foreign.smtp.host)
             self.moved(foreign.host, SMTP_PORT, foreign.smtp)

@@ -13,12 +13,16 @@ from maillab.lab.aliases import check_aliases, check_users
 from maillab.lab.mistakes import Mistake, Where, as_toml, did_you_mean, path_text
 from maillab.lab.spec import (
     SERVER_LIMIT,
+    Addressing,
     LabSpec,
+    Login,
+    Outgoing,
     default_address,
     default_host,
-    smtp_endpoint,
+    listener_endpoint,
 )
 from maillab.lab.values import is_host_name
+from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
 
 LANGUAGES: Final = ("en", "de")  # of page and titles
@@ -85,19 +89,27 @@ def check_endpoints(spec: LabSpec) -> Iterator[Mistake]:
     left_out: list[tuple[Where, Endpoint]] = []
     given: list[tuple[Where, Endpoint]] = []
     for k, server in enumerate(spec.servers):
-        listener = ((*_place(spec, k), "smtp"), smtp_endpoint(spec, k, spec.addressing))
-        (left_out if server.smtp is None else given).append(listener)
+        for role in Role:
+            key = role.name.lower()
+            endpoint = listener_endpoint(spec, k, role, spec.addressing)
+            if endpoint is not None:
+                listener = ((*_place(spec, k), key), endpoint)
+                (left_out if getattr(server, key) is None else given).append(listener)
     given += [(("foreign", i, "smtp"), foreign.smtp) for i, foreign in enumerate(spec.foreign)]
     by_port: dict[int, dict[str, Where]] = {}
+    are_too_many = False
     for where, endpoint in (*left_out, *given):
         if endpoint.port == 0:
             continue  # any free port
         host = "127.0.0.1" if endpoint.host.lower() == "localhost" else endpoint.host.lower()
         seen = by_port.setdefault(endpoint.port, {})
         rivals = seen.keys() if host in ANY_INTERFACE else {host, *ANY_INTERFACE} & seen.keys()
-        # Two that are left out meet only where their addresses do, and that has been said.
         if rivals and (where, endpoint) in given:
-            yield _taken(where, str(endpoint), "the SMTP address", seen[min(rivals)])
+            yield _taken(where, str(endpoint), *_listener(seen[min(rivals)]))
+        elif rivals and spec.addressing is Addressing.PORTS and not are_too_many:
+            # Two that are left out meet by their addresses, which has been said, or because there are so many.
+            are_too_many = True
+            yield _taken(where, str(endpoint), *_listener(seen[min(rivals)]))
         seen.setdefault(host, where)
 
 
@@ -129,6 +141,21 @@ def check_relays(spec: LabSpec) -> Iterator[Mistake]:
                 yield Mistake(where, found, did_you_mean(domain, domains))
 
 
+def check_logins(spec: LabSpec) -> Iterator[Mistake]:
+    """Who is told to log in has a way to."""
+    for i, domain in enumerate(spec.domains):
+        wants = {
+            "submission": domain.submission is not None and not domain.has_login(Role.SUBMISSION),
+            "submissions": domain.submissions is not None and not domain.has_login(Role.SUBMISSIONS),
+            "auth": domain.auth is Login.EVERYWHERE and not domain.has_login(Role.SMTP),
+            "outgoing": domain.outgoing is Outgoing.AUTHENTICATED and not domain.has_login(Role.SMTP),
+        }
+        for key in (key for key, is_wanted in wants.items() if is_wanted):
+            found = 'nobody can log in there, since tls is "off"'
+            ways = ["give another tls", "or auth_without_tls = true"] if key != "submissions" else ["leave it out"]
+            yield Mistake(path_text(("domain", i, key)), found, *ways)
+
+
 CHECKS: Final[tuple[Callable[[LabSpec], Iterator[Mistake]], ...]] = (
     check_size,
     check_titles,
@@ -136,6 +163,7 @@ CHECKS: Final[tuple[Callable[[LabSpec], Iterator[Mistake]], ...]] = (
     check_names,
     check_addresses,
     check_endpoints,
+    check_logins,
     check_smarthosts,
     check_relays,
     check_users,
@@ -157,6 +185,12 @@ def _tables(spec: LabSpec) -> Iterator[tuple[Where, str, list[tuple[Where, str]]
 
 def _place(spec: LabSpec, k: int) -> Where:
     return ("domain", k) if k < len(spec.domains) else ("relay", k - len(spec.domains))
+
+
+def _listener(where: Where) -> tuple[str, Where]:
+    """What a listener is called in a mistake, and where it is said."""
+    key = str(where[-1])
+    return f"the {'SMTP' if key == 'smtp' else key} address", where
 
 
 def _taken(where: Where, value: str, what: str, first: Where) -> Mistake:

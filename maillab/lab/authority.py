@@ -10,17 +10,27 @@ from typing import Final
 
 import trustme
 
+from maillab.network.network import LOOPBACK
+
 CERTIFICATE_NAME: Final = "ca.pem"
 KEY_NAME: Final = "ca-key.pem"
 _KEY_MODE: Final = 0o600  # nobody else may sign for the lab
+LOCAL_NAMES: Final = ("localhost", *LOOPBACK.values())
+"""How programs on the lab's own machine call every server."""
 
 
 class Authority:
     """Made when it is first needed; with a data folder it stays the same over restarts."""
 
     def __init__(self, data: Path | None) -> None:
+        """`data` is the data folder, where there is one.
+
+        Raises:
+            ValueError: what the folder keeps is no authority.
+            OSError: it cannot be read.
+        """
         self._data = data
-        self._made: trustme.CA | None = None
+        self._made = self._kept()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._client_context: ssl.SSLContext | None = None
 
@@ -30,10 +40,10 @@ class Authority:
         return self._ca.cert_pem.bytes()
 
     def server_context(self, host: str, names: Sequence[str]) -> ssl.SSLContext:
-        """What the server `host` shows: a certificate for its host name, its domains and its address."""
+        """What the server `host` shows: a certificate for its host name and `names`, and for this machine."""
         if host not in self._contexts:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._ca.issue_cert(host, *names, common_name=host).configure_cert(context)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._ca.issue_cert(host, *names, *LOCAL_NAMES, common_name=host).configure_cert(context)
             self._contexts[host] = context
         return self._contexts[host]
 
@@ -43,7 +53,7 @@ class Authority:
         Another process of the same lab has an authority of its own, so there is nothing to check against.
         """
         if self._client_context is None:
-            self._client_context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+            self._client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             self._client_context.check_hostname = False
             self._client_context.verify_mode = ssl.CERT_NONE
         return self._client_context
@@ -51,7 +61,7 @@ class Authority:
     @property
     def _ca(self) -> trustme.CA:
         if self._made is None:
-            self._made = self._kept() or self._keep(trustme.CA(organization_name="maillab"))
+            self._made = self._keep(trustme.CA(organization_name="maillab"))
         return self._made
 
     def _kept(self) -> trustme.CA | None:
@@ -65,7 +75,8 @@ class Authority:
     def _keep(self, ca: trustme.CA) -> trustme.CA:
         if self._data is not None:
             key = self._data / KEY_NAME
-            with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _KEY_MODE), "wb") as file:
+            key.unlink(missing_ok=True)  # a file that is there would keep its mode
+            with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _KEY_MODE), "wb") as file:
                 file.write(ca.private_key_pem.bytes())
             (self._data / CERTIFICATE_NAME).write_bytes(ca.cert_pem.bytes())
         return ca

@@ -7,6 +7,7 @@ from functools import partial
 from random import Random
 
 from maillab.lab.address_book import AddressBook
+from maillab.lab.authority import Authority
 from maillab.lab.clock import LabClock
 from maillab.lab.mailbox import MailboxMessage, MailboxView
 from maillab.lab.post import Sent, submit, written
@@ -37,6 +38,7 @@ class Lab:
         clock: LabClock,
         book: AddressBook,
         chance: Random,
+        authority: Authority,
     ) -> None:
         self.spec = spec
         self.recorder = recorder
@@ -44,6 +46,7 @@ class Lab:
         self.network = network
         self.clock = clock
         self.book = book
+        self.authority = authority
         self.trace_book = TraceBook()
         self.servers: dict[str, MailServer] = {}
         """The servers of this process, by host name."""

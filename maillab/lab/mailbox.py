@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import cached_property
 
@@ -74,7 +75,13 @@ class MailboxView:
         def look() -> MailboxMessage | None:
             return next((each for each in self.messages() if subject is None or each.subject == subject), None)
 
-        return await wait_until(look, self._recorder, "message.stored", timeout_seconds=timeout_seconds)
+        found = await wait_until(look, self._recorder, "message.stored", timeout_seconds=timeout_seconds)
+        found.octets  # noqa: B018  read now, so that it can be looked at when the lab is gone
+        return found
 
     def _octets(self, uid: int) -> bytes:
-        return self._database.read(lambda db: store.octets(db, self.server, self.address, uid))
+        try:
+            return self._database.read(lambda db: store.octets(db, self.server, self.address, uid))
+        except sqlite3.ProgrammingError:
+            reason = f"message {uid} of {self.address} cannot be read: the lab has ended; read `octets` while it runs"
+            raise RuntimeError(reason) from None

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Final
 
-from maillab.lab.spec import SMTP_PORT, Addressing, DomainSpec, LabSpec, ServerSpec
+import attrs
+
+from maillab.lab.authority import Authority
+from maillab.lab.spec import SMTP_PORT, Addressing, DomainSpec, EarlyTalkers, LabSpec, Login, ServerSpec
 from maillab.mail.address import Address
 from maillab.mailserver.correlation import Neighbours
+from maillab.mailserver.policy import Policy
 from maillab.mailserver.retry import RetryPlan
 from maillab.mailserver.routing import POSTMASTER, Routes
 from maillab.mailserver.site import AddressBook
 from maillab.network.network import LOOPBACK
+
+NO_ADDRESSES: Final[Mapping[str, tuple[str, ...]]] = {}
 
 
 def domain_hosts(spec: LabSpec) -> Mapping[str, str]:
@@ -49,21 +58,58 @@ def mailboxes_of(domain: DomainSpec) -> list[str]:
     return [f"{user.key}@{domain.name}" for user in domain.users]
 
 
-def neighbours_of(spec: LabSpec, local_hosts: Collection[str], book: AddressBook) -> Neighbours:
-    """Whom the servers of this process believe."""
-    elsewhere = [server.host for server in spec.servers if server.host not in local_hosts]
-    foreign = [server.host for server in spec.foreign]
+def is_address(host: str) -> bool:
+    """Whether `host` is an IP address, or the one name that needs no looking up (RFC 6761 section 6.3)."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+def places_elsewhere(spec: LabSpec, local_hosts: Collection[str], book: AddressBook) -> list[tuple[str, str]]:
+    """The servers that this process does not run: their host names, and where they are, by name or address."""
+    hosts = [server.host for server in (*spec.servers, *spec.foreign) if server.host not in local_hosts]
+    return [(host, endpoint.host) for host in hosts if (endpoint := book.find(host, SMTP_PORT)) is not None]
+
+
+def neighbours_of(
+    spec: LabSpec,
+    local_hosts: Collection[str],
+    book: AddressBook,
+    addresses: Mapping[str, tuple[str, ...]] = NO_ADDRESSES,
+) -> Neighbours:
+    """Whom the servers of this process believe; `addresses` are those of hosts that are given by a name."""
     by_address: dict[str, tuple[str, ...]] = {}
-    for host in (*elsewhere, *foreign):
-        endpoint = book.find(host, SMTP_PORT)
-        if endpoint is None:
-            continue
-        for address in LOOPBACK.values() if endpoint.host == "localhost" else (endpoint.host,):
+    for host, place in places_elsewhere(spec, local_hosts, book):
+        for address in addresses.get(place, tuple(LOOPBACK.values()) if place == "localhost" else (place,)):
             by_address[address] = (*by_address.get(address, ()), host)
     return Neighbours(
         lab_hosts=frozenset(server.host for server in spec.servers),
-        foreign_hosts=frozenset(foreign),
+        foreign_hosts=frozenset(server.host for server in spec.foreign),
         by_address=by_address,
+    )
+
+
+def policy_of(spec: LabSpec, server: ServerSpec, authority: Authority) -> Policy:
+    """What `server` does about TLS, logging in, strictness and limits."""
+    names = (*server.domains, server.address)
+    common = Policy(
+        tls=server.tls,
+        bare_newlines=server.bare_newlines,
+        refuses_early_talkers=server.early_talkers is EarlyTalkers.REFUSE,
+        limits=spec.limits.of_a_connection,
+        server_context=partial(authority.server_context, server.host, names),
+        client_context=authority.client_context,
+    )
+    if not isinstance(server, DomainSpec):
+        return common
+    return attrs.evolve(
+        common,
+        tells_users=server.vrfy,
+        login_everywhere=server.auth is Login.EVERYWHERE,
+        login_without_tls=server.auth_without_tls,
+        passwords={f"{user.key}@{server.name}": user.password for user in server.users},
     )
 
 

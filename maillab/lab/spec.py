@@ -13,7 +13,10 @@ from typing import Annotated, Final, TypeVar
 import attrs
 
 from maillab.mail.address import Address
+from maillab.mailserver.choices import BareNewlines, Role, Tls
+from maillab.mailserver.turnstile import CONNECTIONS_LIMIT
 from maillab.network.endpoint import Endpoint
+from maillab.smtp.limits import Limits
 from maillab.smtp.replies import ReplyStyle
 
 # What a field's text or number must be. For a type checker these are plain str, float and Endpoint; the readers
@@ -25,12 +28,16 @@ Password = Annotated[str, "password"]
 IPAddress = Annotated[str, "IP address"]
 Seconds = Annotated[float, "seconds, more than 0"]
 SecondsOrNone = Annotated[float, "seconds, 0 for at once"]
+Count = Annotated[int, "number, 1 or more"]
+Recipients = Annotated[int, "number, 100 or more"]  # RFC 5321 section 4.5.3.1.8
+CountOrNone = Annotated[int, "number, 0 for no limit"]
 ReachableEndpoint = Annotated[Endpoint, "endpoint with a port that can be connected to"]
 
 POSTMASTER: Final = "postmaster"  # RFC 5321 section 4.5.1: every domain has one
-SMTP_PORT: Final = 25  # RFC 5321 section 4.5.4.2
+SMTP_PORT: Final = Role.SMTP.value  # RFC 5321 section 4.5.4.2
 PORTS_HOST: Final = "127.0.0.1"
-PORTS_FIRST_SMTP_PORT: Final = 2525
+FIRST_PORTS: Final[Mapping[Role, int]] = {Role.SMTP: 2525, Role.SUBMISSION: 15870, Role.SUBMISSIONS: 17465}
+"""Where server 0 listens when all servers share an address; server k does k ports above."""
 SERVER_LIMIT: Final = 4095  # the default addresses end with 172.31.255.1, where RFC 1918's 172.16/12 ends
 
 
@@ -47,6 +54,20 @@ class Outgoing(enum.Enum):
     OWN_SENDERS = "own-senders"  # a reverse-path in one of the server's domains, or the null path
     AUTHENTICATED = "authenticated"
     ANYONE = "anyone"
+
+
+class Login(enum.Enum):
+    """Where AUTH is offered."""
+
+    SUBMISSION = "submission"
+    EVERYWHERE = "everywhere"  # on port 25 too
+
+
+class EarlyTalkers(enum.Enum):
+    """What becomes of a client that speaks before the server has."""
+
+    SERVE = "serve"
+    REFUSE = "refuse"
 
 
 def _lower(name: str) -> str:
@@ -92,13 +113,27 @@ class DomainSpec:
     aliases: Mapping[str, tuple[Target, ...]] = attrs.field(factory=dict)
     smarthost: HostName | None = attrs.field(default=None, converter=attrs.converters.optional(_lower))
     smtp: Endpoint | None = None
+    submission: Endpoint | None = None
+    submissions: Endpoint | None = None
     outgoing: Outgoing = Outgoing.OWN_SENDERS
+    auth: Login = Login.SUBMISSION
+    auth_without_tls: bool = False
+    vrfy: bool = False
+    tls: Tls = Tls.OPPORTUNISTIC
+    bare_newlines: BareNewlines = BareNewlines.REJECT
+    early_talkers: EarlyTalkers = EarlyTalkers.SERVE
     address: IPAddress = ""
 
     @property
     def domains(self) -> tuple[str, ...]:
         """The domains whose mail is at home here."""
         return (self.name,)
+
+    def has_login(self, role: Role) -> bool:
+        """Whether anybody can log in at a listener for `role`: without TLS there is one way less to."""
+        if role is Role.SUBMISSIONS:
+            return self.tls is not Tls.OFF
+        return self.tls is not Tls.OFF or self.auth_without_tls
 
     def address_of(self, target: str) -> Address:
         """The mail address that an alias target names: a bare name is somebody of this domain.
@@ -137,6 +172,9 @@ class RelaySpec:
     )
     smarthost: HostName | None = attrs.field(default=None, converter=attrs.converters.optional(_lower))
     smtp: Endpoint | None = None
+    tls: Tls = Tls.OPPORTUNISTIC
+    bare_newlines: BareNewlines = BareNewlines.REJECT
+    early_talkers: EarlyTalkers = EarlyTalkers.SERVE
     address: IPAddress = ""
 
     @property
@@ -159,6 +197,32 @@ class RetrySpec:
 
 
 @attrs.frozen
+class LimitsSpec:
+    """How much may be asked of each server; `connections` of all together."""
+
+    message_octets: Count = Limits().message_octets
+    recipients: Recipients = Limits().recipients
+    errors: Count = Limits().errors
+    commands_without_mail: Count = Limits().commands_without_mail
+    command_timeout_seconds: Seconds = Limits().command_timeout_seconds
+    data_timeout_seconds: Seconds = Limits().data_timeout_seconds
+    connections: Count = CONNECTIONS_LIMIT
+    connections_per_peer: CountOrNone = 0
+
+    @property
+    def of_a_connection(self) -> Limits:
+        """Those that a conversation is held to."""
+        return Limits(
+            message_octets=self.message_octets,
+            recipients=self.recipients,
+            errors=self.errors,
+            commands_without_mail=self.commands_without_mail,
+            command_timeout_seconds=self.command_timeout_seconds,
+            data_timeout_seconds=self.data_timeout_seconds,
+        )
+
+
+@attrs.frozen
 class ForeignSpec:
     """A server that the lab does not start: routed to, shown, and believed."""
 
@@ -178,6 +242,7 @@ class LabSpec:
     domains: tuple[DomainSpec, ...]
     relays: tuple[RelaySpec, ...] = ()
     retry: RetrySpec = attrs.field(factory=RetrySpec)
+    limits: LimitsSpec = attrs.field(factory=LimitsSpec)
     foreign: tuple[ForeignSpec, ...] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -200,7 +265,9 @@ class LabSpec:
         return attrs.evolve(
             self,
             addressing=Addressing.PORTS,
-            domains=tuple(attrs.evolve(server, smtp=free) for server in self.domains),
+            domains=tuple(
+                attrs.evolve(server, smtp=free, submission=None, submissions=None) for server in self.domains
+            ),
             relays=tuple(attrs.evolve(server, smtp=free) for server in self.relays),
         )
 
@@ -215,14 +282,26 @@ def default_address(k: int) -> str:
     return f"172.{16 + n // 256}.{n % 256}.1"
 
 
-def smtp_endpoint(spec: LabSpec, k: int, addressing: Addressing) -> Endpoint:
-    """Where server k really listens for SMTP; what the file says beats the addressing."""
+def listener_endpoint(spec: LabSpec, k: int, role: Role, addressing: Addressing) -> Endpoint | None:
+    """Where server k really listens for `role`; None where it does not.  What the file says beats the addressing."""
     server = spec.servers[k]
-    if server.smtp is not None:
-        return server.smtp
+    if role.is_submission and (isinstance(server, RelaySpec) or not server.has_login(role)):
+        return None
+    given: Endpoint | None = getattr(server, role.name.lower())
+    if given is not None:
+        return given
+    if server.smtp is not None and server.smtp.port == 0:
+        return server.smtp  # a server that takes any free port takes it for all
     if addressing is Addressing.HOSTS:
-        return Endpoint(server.address, SMTP_PORT)
-    return Endpoint(PORTS_HOST, PORTS_FIRST_SMTP_PORT + k)
+        return Endpoint(server.address, role.value)
+    return Endpoint(PORTS_HOST, FIRST_PORTS[role] + k)
+
+
+def smtp_endpoint(spec: LabSpec, k: int, addressing: Addressing) -> Endpoint:
+    """Where server k really listens for SMTP: every server does."""
+    endpoint = listener_endpoint(spec, k, Role.SMTP, addressing)
+    assert endpoint is not None
+    return endpoint
 
 
 def _numbered(server: Server, k: int) -> Server:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any, Final, Protocol
@@ -13,19 +11,33 @@ from typing import Any, Final, Protocol
 import trio
 
 from maillab.lab.address_book import AddressBook
+from maillab.lab.authority import CERTIFICATE_NAME, KEY_NAME, Authority
 from maillab.lab.clock import LabClock
 from maillab.lab.lab import Lab
+from maillab.lab.listening import LabStartError, cannot_listen, listen
 from maillab.lab.load import load_lab
 from maillab.lab.mistakes import LabFileError, Mistake, as_toml, did_you_mean
 from maillab.lab.record_file import earlier_records, record_file
-from maillab.lab.sites import mailboxes_of, neighbours_of, retry_plan, routes_of, source_address
-from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, ServerSpec, smtp_endpoint
+from maillab.lab.sites import (
+    is_address,
+    mailboxes_of,
+    neighbours_of,
+    places_elsewhere,
+    policy_of,
+    retry_plan,
+    routes_of,
+    source_address,
+)
+from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, ServerSpec, listener_endpoint
 from maillab.mailbox import store
 from maillab.mailserver import queue
+from maillab.mailserver.choices import Role
+from maillab.mailserver.correlation import Neighbours
 from maillab.mailserver.mailserver import MailServer
 from maillab.mailserver.site import Site
+from maillab.mailserver.turnstile import Turnstile
 from maillab.network.endpoint import Endpoint
-from maillab.network.network import Network, NetworkListener, TcpNetwork
+from maillab.network.network import Network, TcpNetwork
 from maillab.storage import messages
 from maillab.storage.database import Database
 from maillab.trace.drain import Sink
@@ -33,14 +45,10 @@ from maillab.trace.identity import TraceIds, base32
 from maillab.trace.recorder import Recorder
 
 SCHEMA: Final = (messages.SCHEMA, store.SCHEMA, queue.SCHEMA)
-ALL_INTERFACES: Final = "0.0.0.0"
 FORGET_AFTER_SECONDS: Final = 30 * 86400.0  # no retry of any server lasts longer
+LOOK_UP_SECONDS: Final = 5.0  # a lab starts, whether its neighbours are there or not
 _RUN_ID_DIGITS: Final = 6
 _COUNTER_BITS: Final = 20
-
-
-class LabStartError(Exception):
-    """The lab cannot start here and now; `str()` is one line that says how to mend it."""
 
 
 class Page(Protocol):
@@ -103,21 +111,23 @@ async def open_lab(
     async with _alone(), contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(data, SCHEMA))
         book = AddressBook(spec, addressing, hosts)
-        here = Lab(spec, recorder, database, network or TcpNetwork(), clock, book, chance)
+        here = Lab(spec, recorder, database, network or TcpNetwork(), clock, book, chance, _authority(data))
         if data is not None:
             recorder.load(earlier_records(data))
             sinks = (*sinks, stack.enter_context(record_file(data)))
         await stack.enter_async_context(recorder.drained_to(*sinks))
-        listeners = await _listen(here, addressing, hosts, stack)
+        listeners = await listen(here, addressing, hosts, stack)
         web = None if page is None else await _listen_for(page, here)
         await _prepare(here, hosts)
+        neighbours = await _neighbours(here, hosts)
         stack.callback(recorder.bind().record, "lab.stopped")
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
+        turnstile = Turnstile(spec.limits.connections, spec.limits.connections_per_peer or None)
         trace_ids = TraceIds(clock.time, chance.getrandbits(_COUNTER_BITS))
         for server in spec.servers:
             if server.host in hosts:
-                site = _site(here, server, addressing, trace_ids, hosts, crash_ends_all)
+                site = _site(here, server, addressing, trace_ids, turnstile, neighbours, crash_ends_all)
                 here.servers[server.host] = MailServer(site)
                 nursery.start_soon(here.servers[server.host].run, listeners[server.host])
         recorder.bind().record(
@@ -152,64 +162,59 @@ def _hosts_to_run(spec: LabSpec, addressing: Addressing, only: Collection[str]) 
     if only:
         mistakes += [
             Mistake(
-                f"{server.host}: smtp",
+                f"{server.host}: {role.name.lower()}",
                 "port 0 with --only",
                 "a port that the other processes know",
                 "give HOST:PORT in the lab file",
             )
             for k, server in enumerate(spec.servers)
-            if smtp_endpoint(spec, k, addressing).port == 0
+            for role, endpoint in _given_listeners(spec, k, addressing)
+            if endpoint.port == 0
         ]
     if mistakes:
         raise LabFileError(mistakes)
     return frozenset(host.lower() for host in only) or frozenset(known)
 
 
-async def _listen(
-    lab: Lab, addressing: Addressing, hosts: Collection[str], stack: contextlib.AsyncExitStack
-) -> dict[str, NetworkListener]:
-    """Listen for every server first, so that a busy port stops the lab before anything is served."""
-    listeners: dict[str, NetworkListener] = {}
-    one_container = addressing is Addressing.HOSTS and len(hosts) < len(lab.spec.servers)
-    for k, server in enumerate(lab.spec.servers):
-        if server.host not in hosts:
-            continue
-        endpoint = smtp_endpoint(lab.spec, k, addressing)
-        if one_container and server.smtp is None:
-            endpoint = Endpoint(ALL_INTERFACES, endpoint.port)
-        try:
-            listener = await lab.network.listen(endpoint)
-        except OSError as error:
-            raise LabStartError(_cannot_listen(server.host, endpoint, error)) from None
-        stack.push_async_callback(listener.aclose)
-        listeners[server.host] = listener
-        local = listener.local
-        if endpoint.host == ALL_INTERFACES:  # where to listen, but nowhere to connect to
-            local = Endpoint(smtp_endpoint(lab.spec, k, addressing).host, local.port)
-        lab.book.moved(server.host, SMTP_PORT, local)
-    return listeners
+def _given_listeners(spec: LabSpec, k: int, addressing: Addressing) -> Iterator[tuple[Role, Endpoint]]:
+    """Where server k listens, for SMTP and wherever else the file says so."""
+    for role in Role:
+        endpoint = listener_endpoint(spec, k, role, addressing)
+        if endpoint is not None and (role is Role.SMTP or getattr(spec.servers[k], role.name.lower()) is not None):
+            yield role, endpoint
+
+
+def _authority(data: Path | None) -> Authority:
+    try:
+        return Authority(data)
+    except (OSError, ValueError) as error:
+        files = f"{CERTIFICATE_NAME} and {KEY_NAME} in {data}"
+        raise LabStartError(
+            f"{files} are no certificate authority ({error}); remove both, and new ones are made"
+        ) from None
+
+
+async def _neighbours(lab: Lab, hosts: Collection[str]) -> Neighbours:
+    """Whom to believe.  A peer is told by its address, so hosts that are given by a name are looked up, once."""
+    names = {place for _, place in places_elsewhere(lab.spec, hosts, lab.book) if not is_address(place)}
+    addresses: dict[str, tuple[str, ...]] = {}
+
+    async def look_up(name: str) -> None:
+        with trio.move_on_after(LOOK_UP_SECONDS), contextlib.suppress(OSError, UnicodeError):
+            rows = await trio.socket.getaddrinfo(name, SMTP_PORT, type=trio.socket.SOCK_STREAM)
+            addresses[name] = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+
+    async with trio.open_nursery() as nursery:
+        for name in sorted(names):
+            nursery.start_soon(look_up, name)
+    return neighbours_of(lab.spec, hosts, lab.book, addresses)
 
 
 async def _listen_for(page: Page, lab: Lab) -> str:
     try:
         return str(await page.listen(lab))
     except OSError as error:
-        raise LabStartError(_cannot_listen("the page", page.endpoint, error)) from None
-
-
-def _cannot_listen(who: str, endpoint: Endpoint, error: OSError) -> str:
-    found, mend = {
-        errno.EADDRINUSE: (
-            "the port is in use",
-            'stop the other program (another lab?), or give smtp = "HOST:PORT" in the lab file',
-        ),
-        errno.EADDRNOTAVAIL: (
-            f"{endpoint.host} is no address of this machine",
-            "use --addressing ports, or run the lab in containers",
-        ),
-        errno.EACCES: ("ports under 1024 need root", "use --addressing ports, or run the lab in containers"),
-    }.get(error.errno or 0, (os.strerror(error.errno) if error.errno else str(error), "use another address"))
-    return f"{who} cannot listen on {endpoint}: {found}; {mend}"
+        raise LabStartError(cannot_listen("the page", page.endpoint, error, "another --web HOST:PORT")) from None
 
 
 async def _prepare(lab: Lab, hosts: Collection[str]) -> None:
@@ -233,7 +238,8 @@ def _site(
     server: ServerSpec,
     addressing: Addressing,
     trace_ids: TraceIds,
-    hosts: Collection[str],
+    turnstile: Turnstile,
+    neighbours: Neighbours,
     crash_ends_all: bool,
 ) -> Site:
     return Site(
@@ -242,8 +248,10 @@ def _site(
         source=source_address(server, addressing),
         style=lab.spec.replies,
         routes=routes_of(lab.spec, server),
+        policy=policy_of(lab.spec, server, lab.authority),
+        turnstile=turnstile,
         retry=retry_plan(lab.spec),
-        neighbours=neighbours_of(lab.spec, hosts, lab.book),
+        neighbours=neighbours,
         book=lab.book,
         network=lab.network,
         database=lab.database,
@@ -257,13 +265,12 @@ def _site(
 
 def _shown(lab: Lab, server: ServerSpec) -> dict[str, Any]:
     """A server as `lab.ready` shows it; what it does not offer is null."""
+    listeners = {role: lab.book.find(server.host, role.value) for role in Role}
     return {
         "host": server.host,
         "domains": [*server.domains],
         "address": server.address,
-        "smtp": str(lab.book.find(server.host, SMTP_PORT)),
-        "submission": None,
-        "submissions": None,
+        **{role.name.lower(): endpoint and str(endpoint) for role, endpoint in listeners.items()},
         "pop3": None,
         "imap": None,
     }

@@ -25,7 +25,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn
 
 from maillab.lab.mistakes import NOBODYS_DOMAIN, Mistake, Where, as_toml, did_you_mean, nearest, path_text
-from maillab.lab.spec import Addressing, DomainSpec, ForeignSpec, LabSpec, RelaySpec, RetrySpec, UserSpec
+from maillab.lab.spec import Addressing, DomainSpec, ForeignSpec, LabSpec, LimitsSpec, RelaySpec, RetrySpec, UserSpec
 from maillab.lab.values import READERS, WrongValue, read_choice, read_local_part
 from maillab.network.endpoint import Endpoint
 from maillab.smtp.replies import ReplyStyle
@@ -49,6 +49,7 @@ class LabFile:
     domain: tuple[DomainSpec, ...] = ()
     relay: tuple[RelaySpec, ...] = ()
     retry: RetrySpec = attrs.field(factory=RetrySpec)
+    limits: LimitsSpec = attrs.field(factory=LimitsSpec)
     foreign: tuple[ForeignSpec, ...] = ()
 
     def to_spec(self) -> LabSpec:
@@ -60,6 +61,7 @@ class LabFile:
             domains=self.domain,
             relays=self.relay,
             retry=self.retry,
+            limits=self.limits,
             foreign=self.foreign,
         )
 
@@ -179,6 +181,8 @@ class _StandIns:
             return Endpoint(unlike_others, 0)
         if base is float:
             return 1.0
+        if base in (bool, int):
+            return base(1)
         return value if isinstance(value, str) else unlike_others
 
 

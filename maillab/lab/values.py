@@ -13,11 +13,14 @@ from typing import Any, Final
 
 from maillab.lab.mistakes import as_toml, nearest
 from maillab.lab.spec import (
+    Count,
+    CountOrNone,
     HostName,
     IPAddress,
     LocalPart,
     Password,
     ReachableEndpoint,
+    Recipients,
     Seconds,
     SecondsOrNone,
     Target,
@@ -27,6 +30,7 @@ from maillab.network.endpoint import Endpoint
 
 HOST_NAME_LIMIT_CHARACTERS: Final = 253  # RFC 1035 section 2.3.4: 255 octets on the wire
 LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # RFC 1123 section 2.1
+COUNT_LIMIT: Final = 2**31 - 1  # what every reader of a lab file can hold
 WAIT_LIMIT_SECONDS: Final = 10 * 365 * 86_400  # no mail waits ten years, and every date stays a date
 
 
@@ -154,6 +158,33 @@ def read_seconds_or_none(value: object) -> float:
     return value
 
 
+def read_flag(value: object) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        raise WrongValue(f"{as_toml(value)} is neither true nor false", "write true or false, without quotes")
+    return value
+
+
+def read_count(value: object, *, least: int = 1) -> int:
+    """How many at most."""
+    if type(value) is not int:
+        raise WrongValue(f"{as_toml(value)} is no whole number", f"give a number from {least}, without quotes")
+    assert isinstance(value, int)
+    if not least <= value <= COUNT_LIMIT:
+        raise WrongValue(f"{value} is out of range", f"give a number from {least} to {COUNT_LIMIT}")
+    return value
+
+
+def read_recipients(value: object) -> int:
+    """How many recipients a transaction may have (RFC 5321 section 4.5.3.1.8)."""
+    return read_count(value, least=100)
+
+
+def read_count_or_none(value: object) -> int:
+    """How many at most; 0 for no limit."""
+    return read_count(value, least=0)
+
+
 def read_choice(value: object, choices: type[enum.Enum]) -> enum.Enum:
     """One of a few words."""
     known = [str(choice.value) for choice in choices]
@@ -176,6 +207,10 @@ READERS: Final[Mapping[Any, Callable[[object], object]]] = {
     ReachableEndpoint: read_reachable_endpoint,
     Seconds: read_seconds,
     SecondsOrNone: read_seconds_or_none,
+    bool: read_flag,
+    Count: read_count,
+    CountOrNone: read_count_or_none,
+    Recipients: read_recipients,
 }
 
 

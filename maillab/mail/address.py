@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import Final, NoReturn
@@ -59,25 +60,25 @@ class Address:
         Raises:
             AddressError: `text` is no mailbox, or one that is too long.
         """
-        if len(text) <= PATH_LIMIT_OCTETS - len("<>"):
-            match = _ORDINARY.fullmatch(text)
-            if match and match.end(1) <= LOCAL_PART_LIMIT_OCTETS:
-                return cls(match[1], match[2])
-        return cls(*read_mailbox(text))
+        return _parsed(text)
 
     def __str__(self) -> str:
+        return self._written
+
+    @functools.cached_property
+    def _written(self) -> str:
         local_part = self.local_part
         if not DOT_STRING.fullmatch(local_part):
             local_part = '"' + _TO_ESCAPE.sub(r"\\\1", local_part) + '"'
         return f"{local_part}@{self.domain}" if self.domain else local_part
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """What compares: local parts without case here, domains everywhere (RFC 5321 section 2.4)."""
         text = f"{self.local_part}@{self.domain}" if self.domain else self.local_part
         return _folded(text)
 
-    @property
+    @functools.cached_property
     def domain_key(self) -> str:
         """What compares of the domain."""
         return _folded(self.domain)
@@ -86,6 +87,15 @@ class Address:
     def is_ascii(self) -> bool:
         """False if every server on the way needs SMTPUTF8 (RFC 6531)."""
         return self.local_part.isascii() and self.domain.isascii()
+
+
+@functools.lru_cache(maxsize=4096)  # the same few again and again: each server on the way reads them several times
+def _parsed(text: str) -> Address:
+    if len(text) <= PATH_LIMIT_OCTETS - len("<>"):
+        match = _ORDINARY.fullmatch(text)
+        if match and match.end(1) <= LOCAL_PART_LIMIT_OCTETS:
+            return Address(match[1], match[2])
+    return Address(*read_mailbox(text))
 
 
 def read_reverse_path(text: str) -> tuple[Address | None, str]:

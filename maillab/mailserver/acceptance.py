@@ -14,6 +14,7 @@ from maillab.mail.message import Message
 from maillab.mail.received import Received
 from maillab.mailbox import store
 from maillab.mailserver import queue
+from maillab.mailserver.correlation import Arrival
 from maillab.mailserver.site import Site
 from maillab.storage import messages
 from maillab.trace.identity import QueueId
@@ -28,6 +29,14 @@ class Accepted:
     recipients: tuple[Address, ...]
     stored: tuple[tuple[str, int], ...] = ()
     next_hops: frozenset[str] = frozenset()
+
+
+@attrs.frozen
+class Committed:
+    """The whole result of one message's commit: nothing is `accepted` where every recipient had it before."""
+
+    accepted: Accepted | None
+    duplicates: tuple[Address, ...] = ()
 
 
 def keep(
@@ -76,10 +85,51 @@ def keep(
             trace=queue_id.trace,
             hop=queue_id.hop,
             for_trace=for_trace,
+            ret=envelope.ret,
+            envid=envelope.envid,
         )
         onward = [(str(address), next_hop) for address, next_hop in split.onward]
-        queue.enqueue(db, site.host, entry, onward, lab_at)
+        notices = {
+            str(address): (",".join(notice.notify), notice.orcpt) for address, notice in envelope.notices.items()
+        }
+        queue.enqueue(db, site.host, entry, onward, lab_at, notices)
     return Accepted(queue_id, envelope.recipients, stored, split.next_hops)
+
+
+def job_for(
+    site: Site,
+    envelope: Envelope,
+    octets: bytes,
+    *,
+    trace: str,
+    came_from: Arrival | None,
+    stamp: Callable[[QueueId], Received],
+    at: float,
+) -> Callable[[sqlite3.Connection], Committed]:
+    """What one transaction does with a message: drop what came before, give the queue id, keep the rest.
+
+    `came_from` is None for a message with which `trace` begins; `at` is real time.
+    """
+    lab_at = site.clock.lab_time()
+
+    def job(db: sqlite3.Connection) -> Committed:
+        recipients = envelope.recipients
+        seen: set[str] = set()
+        hop = came_from.hop if came_from else 1
+        if came_from is not None and came_from.previous_id:
+            previous = (came_from.previous_host, came_from.previous_id)
+            seen = queue.seen_before(db, site.host, *previous, [str(each) for each in recipients])
+            recipients = tuple(each for each in recipients if str(each) not in seen)
+            if not recipients:
+                return Committed(None, envelope.recipients)
+            queue.remember(db, site.host, *previous, [str(each) for each in recipients], at)
+        # Nobody else gives ids of a trace that is new.
+        queue_id = queue.free_queue_id(db, site.host, trace, hop) if came_from else QueueId(trace, hop)
+        to_keep = attrs.evolve(envelope, recipients=recipients)
+        accepted = keep(db, site, to_keep, octets, queue_id=queue_id, stamp=stamp, at=at, lab_at=lab_at)
+        return Committed(accepted, tuple(each for each in envelope.recipients if str(each) in seen))
+
+    return job
 
 
 def record_acceptance(

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import trio
 
 from maillab.mail.address import Address
-from maillab.mail.envelope import Envelope
+from maillab.mail.envelope import NO_NOTICE, Envelope, Notice
 from maillab.mailserver import queue
+from maillab.mailserver.connection import Connection
 from maillab.mailserver.queue import Work
 from maillab.mailserver.settlement import settle
 from maillab.mailserver.site import Site
-from maillab.network.endpoint import Endpoint
-from maillab.network.network import Caller
-from maillab.smtp.client import Deferred, Outcome, SmtpClient, UnusableError
+from maillab.smtp.client import Deferred, Outcome
 from maillab.storage import messages
 from maillab.storage.errors import StorageError
 from maillab.trace.recorder import RecordLog
 
-SMTP_PORT: Final = 25
 RECIPIENTS_PER_TRANSACTION: Final = 100  # RFC 5321 section 4.5.3.1.8: every server takes so many
 CONNECTIONS_PER_NEXT_HOP: Final = 10
-IDLE_SECONDS: Final = 5.0  # how long a connection is kept for another message
-CONNECT_TIMEOUT_SECONDS: Final = 30.0
-CLOSING: Final = 421  # RFC 5321 section 3.8
+IDLE_SECONDS: Final = 6.0  # how long a connection is kept for another message: longer than the usual first retry wait
 _READ_AHEAD: Final = 50  # messages taken from the queue at a time
 
 
@@ -107,7 +103,7 @@ class NextHop:
         return math.inf if due_at is None else trio.current_time() + due_at - site.clock.lab_time()
 
     async def _deliver_over_one_connection(self, take: trio.MemoryReceiveChannel[Work]) -> None:
-        connection = _Connection(self._site, self._next_hop)
+        connection = Connection(self._site, self._next_hop)
         reason = "the lab is stopping"
         try:
             while True:
@@ -122,7 +118,7 @@ class NextHop:
             self._connection_count -= 1
             await connection.close(reason)
 
-    async def _settle_one(self, work: Work, connection: _Connection) -> None:
+    async def _settle_one(self, work: Work, connection: Connection) -> None:
         """One attempt, and what follows from it; what goes wrong with one message says nothing about the others."""
         site = self._site
         next_hops: frozenset[str] = frozenset()
@@ -146,7 +142,7 @@ class NextHop:
         for next_hop in next_hops:
             self._wake_other(next_hop)
 
-    async def _deliver(self, work: Work, connection: _Connection) -> frozenset[str]:
+    async def _deliver(self, work: Work, connection: Connection) -> frozenset[str]:
         """Try once to reach all recipients; the next hops that new mail (a bounce) waits for."""
         site, entry = self._site, work.entry
         log = _log_of(site, work)
@@ -155,16 +151,19 @@ class NextHop:
         octets = site.database.read(lambda db: messages.octets(db, site.host, entry.message_id))
         sender = Address.parse(entry.sender) if entry.sender else None
         outcomes: dict[Address, Outcome] = {}
+        notices = _notices(work)
         for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
             some = tuple(recipients[start : start + RECIPIENTS_PER_TRANSACTION])
-            envelope = Envelope(sender, some, entry.eight_bit, entry.smtputf8)
+            envelope = Envelope(sender, some, entry.eight_bit, entry.smtputf8, entry.ret, entry.envid, notices)
             try:
                 outcomes |= await connection.send(envelope, octets)
             except Exception as error:
                 site.record_crash(error, connection.bound(log))
                 await connection.close("crashed")
                 outcomes |= dict.fromkeys(some, Deferred("a fault of our own"))
-        return await settle(site, entry, self._next_hop, _attempt(work), outcomes, octets, connection.bound(log))
+        return await settle(
+            site, entry, self._next_hop, _attempt(work), outcomes, notices, octets, connection.bound(log)
+        )
 
     def _about(self, work: Work) -> dict[str, Any]:
         """What every record of an attempt says."""
@@ -175,90 +174,13 @@ class NextHop:
         }
 
 
-class _Connection:
-    """A connection to the next hop: opened when it is needed, kept, and replaced when it has gone stale."""
-
-    def __init__(self, site: Site, next_hop: str) -> None:
-        self._site = site
-        self._next_hop = next_hop
-        self._stream: trio.abc.Stream | None = None
-        self._client: SmtpClient | None = None
-
-    async def send(self, envelope: Envelope, octets: bytes) -> Mapping[Address, Outcome]:
-        """Send over the kept connection, or a new one."""
-        if self._client is not None and self._client.usable:
-            outcomes = await self._client.send(envelope, octets)
-            if not _hung_up(outcomes.values()):
-                return outcomes
-            # The other side may have closed a connection that nobody used; that says nothing about the message.
-        try:
-            client = await self._open()
-        except UnusableError as error:
-            return dict.fromkeys(envelope.recipients, Deferred(str(error), error.reply))
-        return await client.send(envelope, octets)
-
-    def bound(self, log: RecordLog) -> RecordLog:
-        """`log` with the connection and the transaction that came last, if there was one."""
-        if self._client is None:
-            return log
-        return log.bind(connection=self._connection, transaction=self._client.transaction_count)
-
-    async def close(self, reason: str) -> None:
-        """Say QUIT where that makes sense, and close."""
-        client, self._client = self._client, None
-        stream, self._stream = self._stream, None
-        if stream is None:
-            return
-        try:
-            if client is not None:
-                await client.quit()
-        finally:
-            self._record("connection.closed", reason=reason)
-            await trio.aclose_forcefully(stream)
-
-    async def _open(self) -> SmtpClient:
-        await self.close("broken")
-        site, host = self._site, self._next_hop
-        target = site.book.find(host, SMTP_PORT)
-        if target is None:
-            raise UnusableError(f"{host} is no server of this lab")
-        self._connection = site.recorder.new_connection()
-        shown = f"{host} ({self._shown})"
-        try:
-            with trio.fail_after(CONNECT_TIMEOUT_SECONDS):
-                stream = await site.network.connect(target, site.source, Caller(site.host, self._connection))
-        except trio.TooSlowError:
-            raise UnusableError(f"no connection to {shown} within {CONNECT_TIMEOUT_SECONDS:.0f} s") from None
-        except ConnectionRefusedError:
-            raise UnusableError(f"connection refused by {shown}") from None
-        except OSError as error:
-            raise UnusableError(f"no connection to {shown}: {error.strerror or error}") from None
-        self._stream = stream
-        self._record("connection.opened")
-        log = None if site.book.is_local(host) else site.log.bind(connection=self._connection)
-        client = SmtpClient(stream, site.host, log)
-        try:
-            await client.open()
-        except UnusableError:
-            await self.close("not usable")
-            raise
-        self._client = client
-        return client
-
-    @property
-    def _shown(self) -> str:
-        """The next hop's address as people see it."""
-        return str(Endpoint(self._site.book.shown(self._next_hop) or self._next_hop, SMTP_PORT))
-
-    def _record(self, event: str, **keys: object) -> None:
-        self._site.log.bind(connection=self._connection).record(
-            event,
-            protocol="smtp",
-            side="client",
-            peer=self._shown,
-            peer_name=self._next_hop,
-            **keys,
-        )
+def _notices(work: Work) -> dict[Address, Notice]:
+    """What the sender wants to be told, about those of whom something was said."""
+    return {
+        Address.parse(recipient.address): recipient.notice
+        for recipient in work.recipients
+        if recipient.notice != NO_NOTICE
+    }
 
 
 def _attempt(work: Work) -> int:
@@ -269,11 +191,3 @@ def _attempt(work: Work) -> int:
 def _log_of(site: Site, work: Work) -> RecordLog:
     entry = work.entry
     return site.log.bind(trace=entry.trace, queue_id=entry.queue_id, hop=entry.hop)
-
-
-def _hung_up(outcomes: Iterable[Outcome]) -> bool:
-    """True if nobody got an answer but the one with which a server closes."""
-    return all(
-        isinstance(outcome, Deferred) and (outcome.reply is None or outcome.reply.code == CLOSING)
-        for outcome in outcomes
-    )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 import attrs
 
+from maillab.mail.envelope import Notice
 from maillab.storage import messages
 from maillab.trace.identity import QueueId, base32
 
@@ -32,6 +33,8 @@ CREATE TABLE queue (
     trace TEXT NOT NULL,
     hop INTEGER NOT NULL,
     for_trace TEXT,
+    ret TEXT,
+    envid TEXT,
     PRIMARY KEY (server, queue_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE queue_recipient (
@@ -42,6 +45,8 @@ CREATE TABLE queue_recipient (
     attempts INTEGER NOT NULL,
     due_at REAL NOT NULL,
     last_reply TEXT NOT NULL,
+    notify TEXT NOT NULL,
+    orcpt TEXT,
     PRIMARY KEY (server, queue_id, address)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_recipient_due ON queue_recipient (server, next_hop, due_at, queue_id);
@@ -62,6 +67,8 @@ CREATE TABLE arrived (
 ) STRICT, WITHOUT ROWID;
 """
 
+NOTHING_SAID: Final = ("", None)
+NO_NOTICES: Final[Mapping[str, tuple[str, str | None]]] = {}
 _TIME_DIGITS: Final = 9  # a trace id begins with its time, in milliseconds
 
 
@@ -79,6 +86,8 @@ class QueueEntry:
     trace: str
     hop: int
     for_trace: str | None = None  # of a bounce: the trace that it is about
+    ret: str | None = None  # RET and ENVID as they were given (RFC 3461)
+    envid: str | None = None
 
 
 @attrs.frozen
@@ -90,6 +99,13 @@ class QueuedRecipient:
     attempts: int
     due_at: float  # lab time
     last_reply: str  # of the last attempt; "" before the first
+    notify: str = ""  # NOTIFY and ORCPT as they were given (RFC 3461); "" where nothing was said
+    orcpt: str | None = None
+
+    @property
+    def notice(self) -> Notice:
+        """What the sender wants to be told about this recipient."""
+        return Notice(tuple(self.notify.split(",")) if self.notify else (), self.orcpt)
 
 
 @attrs.frozen
@@ -101,10 +117,11 @@ class Work:
 
 
 _ENTRY: Final = (
-    "queue.queue_id, message_id, sender, eight_bit, smtputf8, accepted_at, size_octets, trace, hop, for_trace"
+    "queue.queue_id, message_id, sender, eight_bit, smtputf8, accepted_at, size_octets, trace, hop, for_trace,"
+    " ret, envid"
 )
 _entry_values: Final = attrgetter(*(field.name for field in attrs.fields(QueueEntry)))
-_RECIPIENT: Final = "address, next_hop, attempts, due_at, last_reply"
+_RECIPIENT: Final = "address, next_hop, attempts, due_at, last_reply, notify, orcpt"
 _ENTRY_WIDTH: Final = _ENTRY.count(",") + 1
 
 
@@ -172,6 +189,7 @@ def enqueue(
     entry: QueueEntry,
     recipients: Iterable[tuple[str, str]],
     due_at: float,
+    notices: Mapping[str, tuple[str, str | None]] = NO_NOTICES,
 ) -> None:
     """Put a message into the queue of `server`; it takes over one use of the message.
 
@@ -181,14 +199,18 @@ def enqueue(
         entry: the message.
         recipients: pairs of address and next hop; an address that is named twice is queued once.
         due_at: when it is tried first.
+        notices: address to NOTIFY and ORCPT, for those about whom something was said.
     """
     db.execute(
-        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO queue VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (server, *_entry_values(entry)),
     )
     db.executemany(
-        "INSERT INTO queue_recipient VALUES (?, ?, ?, ?, 0, ?, '') ON CONFLICT DO NOTHING",
-        [(server, entry.queue_id, address, next_hop, due_at) for address, next_hop in recipients],
+        "INSERT INTO queue_recipient VALUES (?, ?, ?, ?, 0, ?, '', ?, ?) ON CONFLICT DO NOTHING",
+        [
+            (server, entry.queue_id, address, next_hop, due_at, *notices.get(address, NOTHING_SAID))
+            for address, next_hop in recipients
+        ],
     )
 
 

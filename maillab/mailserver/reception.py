@@ -5,107 +5,162 @@ Implements `smtp.server.Host`, one object for each connection.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
 
-from maillab.mail.address import Address
+from maillab.mail.address import Address, AddressError
 from maillab.mail.date import mail_date
-from maillab.mail.envelope import Envelope
+from maillab.mail.envelope import NO_NOTICE, Envelope, Notice
 from maillab.mail.message import Message
 from maillab.mail.received import Received
-from maillab.mailserver import queue
-from maillab.mailserver.acceptance import Accepted, keep, record_acceptance
-from maillab.mailserver.correlation import Arrival, arrival
-from maillab.mailserver.routing import Refused
+from maillab.mailserver.acceptance import job_for, record_acceptance
+from maillab.mailserver.choices import BareNewlines, Role, Tls
+from maillab.mailserver.completion import completed
+from maillab.mailserver.correlation import arrival
+from maillab.mailserver.peer import Peer
+from maillab.mailserver.routing import Refused, Taken
 from maillab.mailserver.site import Site
-from maillab.smtp.data import has_bare_newline
-from maillab.smtp.replies import Answer, Reply
-from maillab.smtp.words import Hello, MailFrom, RcptTo, Verify
+from maillab.smtp.answers import Answer
+from maillab.smtp.data import has_bare_newline, with_whole_newlines
+from maillab.smtp.replies import Reply, quoted
+from maillab.smtp.sasl import MECHANISMS, Credentials
+from maillab.smtp.words import Hello, MailFrom, RcptTo
 from maillab.storage.errors import StorageError
 from maillab.trace.identity import QueueId
 from maillab.trace.recorder import RecordLog
 
-MESSAGE_LIMIT_OCTETS: Final = 25 << 20
-RECIPIENTS_LIMIT: Final = 1000  # RFC 5321 section 4.5.3.1.8 wants 100 at least
 RECEIVED_LIMIT: Final = 50  # RFC 5321 section 6.3: many hops are a loop
-
-
-@attrs.frozen
-class Peer:
-    """Who is at the other end.
-
-    Attributes:
-        address: as people see it; a server of the lab has its lab address here.
-        name: the host name of a server that we believe, None for everybody else.
-        believed: its `Received` lines are taken for true.
-    """
-
-    address: str
-    name: str | None = None
-    believed: bool = False
-
-    @property
-    def tcp_info(self) -> str:
-        """RFC 5321 section 4.4: "relay.example [172.16.3.1]"."""
-        literal = f"[IPv6:{self.address}]" if ":" in self.address else f"[{self.address}]"
-        return f"{self.name} {literal}" if self.name else literal
-
-
-@attrs.frozen
-class Committed:
-    """The whole result of one message's commit: nothing is `accepted` where every recipient had it before."""
-
-    accepted: Accepted | None
-    duplicates: tuple[Address, ...] = ()
+_BARE_NEWLINE_RESULTS: Final[Mapping[BareNewlines, str]] = {
+    BareNewlines.REJECT: "refused",
+    BareNewlines.NORMALIZE: "mended",
+    BareNewlines.LAX: "passed",
+}
 
 
 class Reception:
     """One connection's answers."""
 
-    def __init__(self, site: Site, peer: Peer, wake: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        peer: Peer,
+        log: RecordLog,
+        wake: Callable[[str], None],
+        *,
+        role: Role = Role.SMTP,
+        in_tls: bool = False,
+    ) -> None:
         """`wake` is called with each next hop that a new message waits for."""
         self.name = site.host
         self.style = site.style
-        self.message_limit_octets = MESSAGE_LIMIT_OCTETS
+        self.limits = site.policy.limits
+        self.lax = site.policy.bare_newlines is BareNewlines.LAX
+        self._policy = site.policy
+        self._role = role
+        self._in_tls = in_tls
+        self._user: str | None = None
+        self._log = log
         self._site = site
         self._peer = peer
         self._wake = wake
         self._hello = Hello("")
         self._mail = MailFrom(None)
         self._recipients: list[Address] = []
+        self._notices: dict[Address, Notice] = {}
+        self._refused_count = 0
 
     def greeting(self) -> Reply:
         return self.style.reply(Answer.GREETING, host=self.name, domain=self._site.domain)
 
     async def hello(self, hello: Hello) -> Reply:
+        await self._site.recorder.room()  # who talks faster than is written down waits, at any verb of a mail
         self.reset()
         self._hello = hello
         reply = self.style.reply(Answer.HELLO, host=self.name, client=hello.client_name)
         if not hello.extended:
             return reply
-        keywords = ["PIPELINING", f"SIZE {self.message_limit_octets}", "8BITMIME", "SMTPUTF8"]
+        return attrs.evolve(reply, lines=(*reply.lines, *self._keywords()))
+
+    def _keywords(self) -> Iterator[str]:
+        """The extensions that are offered now (RFC 5321 section 4.1.1.1)."""
+        yield "PIPELINING"
+        yield f"SIZE {self.limits.message_octets}"
+        yield "8BITMIME"
         if self.style.enhanced_codes:
-            keywords.insert(3, "ENHANCEDSTATUSCODES")
-        return attrs.evolve(reply, lines=(*reply.lines, *keywords))
+            yield "ENHANCEDSTATUSCODES"
+        yield "SMTPUTF8"
+        yield "CHUNKING"
+        yield "DSN"
+        if self._policy.tls is not Tls.OFF and not self._in_tls:
+            yield "STARTTLS"
+        if self._user is None and self._login_refusal() is None:
+            yield f"AUTH {' '.join(MECHANISMS)}"
+
+    def start_tls(self) -> Reply:
+        if self._in_tls:
+            return self.style.reply(Answer.TLS_IS_ON)
+        if self._policy.tls is Tls.OFF:
+            return self.style.reply(Answer.NOT_IMPLEMENTED, verb="STARTTLS")
+        return self.style.reply(Answer.START_TLS)
+
+    @property
+    def tls_context(self) -> ssl.SSLContext:
+        return self._policy.server_context()
+
+    def tls_started(self, description: str) -> None:
+        self._in_tls = True
+        self._hello = Hello("")
+        self.reset()
+        self._log.record("tls.started", side="server", peer_name=self._peer.name, version=description)
+
+    def may_log_in(self) -> Reply | None:
+        if self._user is not None:
+            return self.style.reply(Answer.LOGGED_IN_BEFORE, user=self._user)
+        return self._login_refusal()
+
+    def _login_refusal(self) -> Reply | None:
+        if not (self._role.is_submission or self._policy.login_everywhere) or not self._policy.passwords:
+            return self.style.reply(Answer.NOT_IMPLEMENTED, verb="AUTH")
+        if not self._in_tls and not self._policy.login_without_tls:
+            return self.style.reply(Answer.LOGIN_NEEDS_TLS)
+        return None
+
+    async def log_in(self, credentials: Credentials, mechanism: str, log: RecordLog) -> Reply:
+        self._user = self._policy.user(credentials.user, credentials.password)
+        about = {"user": credentials.user, "mechanism": mechanism}
+        if self._user is None:
+            log.record("auth.failed", **about, error="user name or password is wrong")
+            return self.style.reply(Answer.WRONG_LOGIN)
+        log.record("auth.succeeded", **about)
+        return self.style.reply(Answer.LOGGED_IN, user=self._user)
 
     async def mail(self, mail: MailFrom, log: RecordLog) -> Reply:
+        await self._site.recorder.room()
         self.reset()
         self._mail = mail
-        if mail.size_octets is not None and mail.size_octets > self.message_limit_octets:
+        if self._policy.tls is Tls.REQUIRED and not self._in_tls:
+            return self._refuse(log, Answer.TLS_FIRST)
+        if self._role.is_submission and self._user is None:
+            return self._refuse(log, Answer.LOGIN_FIRST)
+        if mail.size_octets is not None and mail.size_octets > self.limits.message_octets:
             return self.too_big(log)
         return self.style.reply(Answer.SENDER_OK)
 
     async def recipient(self, rcpt: RcptTo, log: RecordLog) -> Reply:
+        await self._site.recorder.room()
         recipient = rcpt.forward_path
-        if len(self._recipients) >= RECIPIENTS_LIMIT:
-            reason = f"more than {RECIPIENTS_LIMIT} recipients"
+        if self._refused_count >= self.limits.recipients:
+            # Nobody who sends mail is told no so often: it is a search for users, or a flood.
+            return self.style.reply(Answer.TOO_MANY_ERRORS, host=self.name)
+        if len(self._recipients) >= self.limits.recipients:
+            reason = f"more than {self.limits.recipients} recipients"
             return self._refuse_recipient(log, recipient, Answer.TOO_MANY_RECIPIENTS, reason)
         if not recipient.is_ascii and not self._mail.smtputf8:
             return self._refuse_recipient(log, recipient, Answer.NEEDS_SMTPUTF8, "not ASCII, and no SMTPUTF8")
-        verdict = self._site.routes.judge(self._mail.reverse_path, recipient)
+        verdict = self._site.routes.judge(self._mail.reverse_path, recipient, logged_in=self._user is not None)
         if isinstance(verdict, Refused):
             if verdict.answer is Answer.RELAY_DENIED:
                 log.record("policy.checked", policy="relay", result="refused", reason=verdict.reason)
@@ -113,32 +168,86 @@ class Reception:
         if verdict.relay_reason:
             log.record("policy.checked", policy="relay", result="passed", reason=verdict.relay_reason)
         self._recipients.append(recipient)
+        if rcpt.notice != NO_NOTICE:
+            self._notices[recipient] = rcpt.notice
         return self.style.reply(Answer.RECIPIENT_OK)
 
-    def verify(self, verify: Verify) -> Reply:
-        return self.style.reply(Answer.CANNOT_VERIFY, address=verify.who)
+    def verify(self, who: str) -> Reply:
+        if not self._policy.tells_users:
+            return self.style.reply(Answer.CANNOT_VERIFY, address=who)
+        found = self._somebody(who)
+        if found is None:
+            return self.style.reply(Answer.VERIFY_UNKNOWN, address=who)
+        return self.style.reply(Answer.VERIFIED, address=f"<{found}>")
+
+    def expand(self, list_name: str) -> Reply:
+        if not self._policy.tells_users:
+            return self.style.reply(Answer.NOT_IMPLEMENTED, verb="EXPN")
+        found = self._somebody(list_name)
+        if found is None:
+            return self.style.reply(Answer.VERIFY_UNKNOWN, address=list_name)
+        members = self._site.routes.aliases.get(found.key, (found,))
+        return attrs.evolve(
+            self.style.reply(Answer.VERIFIED, address=""), lines=tuple(quoted(f"<{member}>") for member in members)
+        )
+
+    def _somebody(self, name: str) -> Address | None:
+        """The user or alias of this server that a learner's VRFY means: an address, in brackets or not, or a name."""
+        domain = self._site.domain
+        text = name.strip(" <>")
+        try:
+            address = Address.parse(text if "@" in text else f"{text}@{domain}")
+        except AddressError:
+            return None
+        verdict = self._site.routes.judge(None, address)
+        return address if verdict == Taken() else None
 
     def reset(self) -> None:
         self._mail = MailFrom(None)
         self._recipients = []
+        self._notices = {}
 
     def too_big(self, log: RecordLog) -> Reply:
-        limit = self.message_limit_octets
+        limit = self.limits.message_octets
         log.record("policy.checked", policy="size", result="refused", reason=f"more than {limit} octets")
         return self._refuse(log, Answer.TOO_BIG, limit=limit)
 
     async def message(self, octets: bytes, log: RecordLog) -> Reply:
         mail = self._mail
-        envelope = Envelope(mail.reverse_path, tuple(self._recipients), mail.eight_bit, mail.smtputf8)
-        message = Message(octets)
+        envelope = Envelope(
+            mail.reverse_path,
+            tuple(self._recipients),
+            mail.eight_bit,
+            mail.smtputf8,
+            mail.ret,
+            mail.envid,
+            self._notices,
+        )
+        came = octets
         if has_bare_newline(octets):
-            return self._refuse(log, Answer.BARE_NEWLINE)
+            bare_newlines = self._policy.bare_newlines
+            result = _BARE_NEWLINE_RESULTS[bare_newlines]
+            log.record("policy.checked", policy="bare-newlines", result=result, reason="a CR or LF on its own")
+            if bare_newlines is BareNewlines.REJECT:
+                return self._refuse(log, Answer.BARE_NEWLINE)
+            if bare_newlines is BareNewlines.NORMALIZE:
+                octets = with_whole_newlines(octets)
+                if len(octets) > self.limits.message_octets:
+                    return self.too_big(log)
+        message = Message(octets)
         if (hops := message.hop_count) > RECEIVED_LIMIT:
             log.record("policy.checked", policy="hops", result="refused", reason=f"{hops} Received lines")
             return self._refuse(log, Answer.LOOP, hops=hops, limit=RECEIVED_LIMIT)
         await self._site.recorder.room()
         came_from = arrival(message, self._site.neighbours) if self._peer.believed else None
-        job = self._job(envelope, octets, came_from)
+        trace = came_from.queue_id.trace if came_from else self._site.trace_ids.new()
+        at = self._site.clock.time()
+        date = mail_date(at)
+        if self._role.is_submission:
+            octets = completed(message, date=date, message_id=f"{trace}@{self.name}")
+        job = job_for(
+            self._site, envelope, octets, trace=trace, came_from=came_from, stamp=self._received(envelope, date), at=at
+        )
         try:
             committed = await self._site.database.write(job)
         except StorageError:
@@ -157,57 +266,20 @@ class Reception:
         if accepted is None:
             assert came_from is not None
             return self.style.reply(Answer.DUPLICATE, queue_id=came_from.previous_id)
-        record_acceptance(accepted, envelope, octets, log, came_from=came_from.queue_id if came_from else None)
+        record_acceptance(accepted, envelope, came, log, came_from=came_from.queue_id if came_from else None)
         for next_hop in accepted.next_hops:
             self._wake(next_hop)
         return self.style.reply(Answer.QUEUED, queue_id=accepted.queue_id)
 
-    def _job(
-        self, envelope: Envelope, octets: bytes, came_from: Arrival | None
-    ) -> Callable[[sqlite3.Connection], Committed]:
-        """What one transaction does: drop what came before, give the queue id, keep the rest."""
-        site = self._site
-        at, lab_at = site.clock.time(), site.clock.lab_time()
-        new_trace = "" if came_from else site.trace_ids.new()
-        stamp = self._stamp(envelope, mail_date(at))
-
-        def job(db: sqlite3.Connection) -> Committed:
-            recipients = envelope.recipients
-            seen: set[str] = set()
-            if came_from is None:
-                trace, hop = new_trace, 1
-            else:
-                trace, hop = came_from.queue_id.trace, came_from.hop
-            if came_from is not None and came_from.previous_id:
-                previous = (came_from.previous_host, came_from.previous_id)
-                seen = queue.seen_before(db, site.host, *previous, [str(each) for each in recipients])
-                recipients = tuple(each for each in recipients if str(each) not in seen)
-                if not recipients:
-                    return Committed(None, envelope.recipients)
-                queue.remember(db, site.host, *previous, [str(each) for each in recipients], at)
-            # Nobody else gives ids of a trace that is new.
-            queue_id = queue.free_queue_id(db, site.host, trace, hop) if came_from else QueueId(trace, hop)
-            accepted = keep(
-                db,
-                site,
-                attrs.evolve(envelope, recipients=recipients),
-                octets,
-                queue_id=queue_id,
-                stamp=stamp,
-                at=at,
-                lab_at=lab_at,
-            )
-            return Committed(accepted, tuple(each for each in envelope.recipients if str(each) in seen))
-
-        return job
-
-    def _stamp(self, envelope: Envelope, date: str) -> Callable[[QueueId], Received]:
+    def _received(self, envelope: Envelope, date: str) -> Callable[[QueueId], Received]:
         """Makes our `Received` line (RFC 5321 section 4.4); "for" only where it gives nobody else away."""
         recipients = envelope.recipients
         for_ = str(recipients[0]) if len(recipients) == 1 and recipients[0].domain else ""
-        protocol = "ESMTP" if self._hello.extended else "SMTP"  # RFC 3848
+        protocol = "ESMTP" if self._hello.extended else "SMTP"
         if envelope.smtputf8:
             protocol = "UTF8SMTP"  # RFC 6531 section 4.3
+        # RFC 3848: S for TLS, A for a login.
+        protocol += "S" * self._in_tls + "A" * (self._user is not None)
         client_name, tcp_info = self._hello.client_name, self._peer.tcp_info
 
         def stamp(queue_id: QueueId) -> Received:
@@ -224,8 +296,9 @@ class Reception:
 
     def _refuse_recipient(self, log: RecordLog, recipient: Address, answer: Answer, reason: str) -> Reply:
         """Refuse one recipient; the transaction goes on."""
+        self._refused_count += 1
         reply = self.style.reply(
-            answer, address=recipient, domain=recipient.domain, reason=reason, limit=RECIPIENTS_LIMIT
+            answer, address=recipient, domain=recipient.domain, reason=reason, limit=self.limits.recipients
         )
         self._record_refusal(log, reply, reason, [recipient])
         return reply

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from maillab.mail.address import Address
-from maillab.smtp.replies import Answer
+from maillab.smtp.answers import Answer
 
 POSTMASTER: Final = "postmaster"  # RFC 5321 section 4.5.1
 
@@ -74,7 +74,7 @@ class Routes:
     smarthost: str | None = None
     hosts: Mapping[str, str] = attrs.field(factory=dict)
 
-    def judge(self, reverse_path: Address | None, recipient: Address) -> Verdict:
+    def judge(self, reverse_path: Address | None, recipient: Address, *, logged_in: bool = False) -> Verdict:
         """Is this recipient taken from this sender?  The sender alone is never refused."""
         domain = recipient.domain_key
         if self._is_postmaster(recipient):
@@ -83,11 +83,11 @@ class Routes:
             if recipient.key in self.mailboxes or recipient.key in self.aliases:
                 return Taken()
             return Refused(Answer.UNKNOWN_USER, f"no such user at {domain}")
-        relay_reason = self._relay_reason(reverse_path, domain)
-        if relay_reason is None:
-            return Refused(Answer.RELAY_DENIED, self._denial())
         if domain not in self.hosts:
             return Refused(Answer.UNKNOWN_DOMAIN, f"no server of this lab takes mail for {domain}")
+        relay_reason = self._relay_reason(reverse_path, domain, logged_in)
+        if relay_reason is None:
+            return Refused(Answer.RELAY_DENIED, self._denial())
         return Taken(relay_reason)
 
     def reaches(self, recipient: Address) -> bool:
@@ -121,12 +121,14 @@ class Routes:
         """RFC 5321 section 4.5.1: without a domain, or at the server itself, and always taken."""
         return recipient.domain_key in ("", self.host) and recipient.local_part.lower() == POSTMASTER
 
-    def _relay_reason(self, reverse_path: Address | None, domain: str) -> str | None:
+    def _relay_reason(self, reverse_path: Address | None, domain: str, logged_in: bool) -> str | None:
         """Why mail for `domain`, which is not at home here, is passed on; None if it is not."""
         if domain in self.relays_for:
             return f"relays for {domain}"
         if not self.domains:  # a relay passes on for nothing but its domains
             return None
+        if logged_in:
+            return "logged in"
         if self.outgoing == "anyone":
             return "anyone may send"
         if self.outgoing == "own-senders":

@@ -9,7 +9,7 @@ import attrs
 
 from maillab.mail.address import Address
 from maillab.mail.date import mail_date
-from maillab.mail.envelope import Envelope
+from maillab.mail.envelope import NO_NOTICE, Envelope, Notice
 from maillab.mail.received import Received
 from maillab.mailserver import queue
 from maillab.mailserver.acceptance import Accepted, keep, record_acceptance
@@ -28,10 +28,11 @@ async def settle(
     next_hop: str,
     attempt: int,
     outcomes: Mapping[Address, Outcome],
+    notices: Mapping[Address, Notice],
     octets: bytes,
     log: RecordLog,
 ) -> frozenset[str]:
-    """Record the outcomes of one attempt and write them into the queue.
+    """Record the outcomes of one attempt and write them into the queue; `notices` say who wants to be told.
 
     Returns:
         Next hops that new mail (a bounce) waits for.
@@ -65,7 +66,8 @@ async def settle(
                 about |= {"code": reply.code if reply else None, "reply": reason}
                 told.append(("delivery.failed", about))
                 done += addresses
-                failures |= dict.fromkeys(recipients, reason)
+                to_tell = [each for each in recipients if _is_to_be_told(notices.get(each, NO_NOTICE))]
+                failures |= dict.fromkeys(to_tell, reason)
     bounce = _bounce(site, entry, failures, octets) if failures and entry.sender else None
 
     def job(db: sqlite3.Connection) -> Accepted | None:
@@ -90,6 +92,11 @@ def _grouped(outcomes: Mapping[Address, Outcome]) -> Mapping[Outcome, list[Addre
     for recipient, outcome in outcomes.items():
         groups.setdefault(outcome, []).append(recipient)
     return groups
+
+
+def _is_to_be_told(notice: Notice) -> bool:
+    """Does the sender want to hear of a failure?  Yes, unless NOTIFY names other things (RFC 3461 section 4.1)."""
+    return not notice.notify or "FAILURE" in notice.notify
 
 
 def _queue_id_in(reply: Reply, site: Site, next_hop: str) -> str | None:

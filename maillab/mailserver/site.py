@@ -9,8 +9,10 @@ import attrs
 
 from maillab.mail.address import Address
 from maillab.mailserver.correlation import Neighbours
+from maillab.mailserver.policy import Policy
 from maillab.mailserver.retry import RetryPlan
 from maillab.mailserver.routing import Routes
+from maillab.mailserver.turnstile import Turnstile
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import Network
 from maillab.smtp.replies import ReplyStyle
@@ -53,6 +55,8 @@ class Site:
     """The address that its connections leave from; None lets the system choose."""
     style: ReplyStyle
     routes: Routes
+    policy: Policy
+    turnstile: Turnstile
     retry: RetryPlan
     neighbours: Neighbours
     book: AddressBook

@@ -1,1 +1,1 @@
-"""The network as servers know it: listen, connect, and who is calling; over TCP or in memory."""
+"""The network as servers know it: listen, connect, datagrams, and who is calling; over the system's or in memory."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 import trio
 
 from maillab.network.endpoint import HIGHEST_PORT, Endpoint
+from maillab.network.memory_datagrams import WILDCARDS, MemoryDatagramSocket
 from maillab.network.memory_stream import MemoryStream, memory_streams
 from maillab.network.network import Caller, Network, NetworkListener
 
 BACKLOG_LIMIT: Final = 128  # connections that wait to be accepted; SOMAXCONN of old
 FIRST_EPHEMERAL_PORT: Final = 49152  # RFC 6335 section 6
-_WILDCARDS: Final = ("0.0.0.0", "::")
+
+Bound = TypeVar("Bound")
 
 
 class MemoryListener(NetworkListener):
@@ -61,14 +63,16 @@ class MemoryNetwork(Network):
     def __init__(self) -> None:
         self._listeners: dict[Endpoint, MemoryListener] = {}
         self._callers: dict[Endpoint, Caller | None] = {}  # every outgoing connection, whoever's
+        self._datagram_sockets: dict[Endpoint, MemoryDatagramSocket] = {}
         self._last_ports: dict[str, int] = {}
+        self._last_datagram_ports: dict[str, int] = {}
 
     async def listen(self, endpoint: Endpoint) -> MemoryListener:
         await trio.lowlevel.checkpoint()
         host = _address(endpoint.host)
-        local = Endpoint(host, endpoint.port or self._free_port(host))
-        if local in self._listeners or local in self._callers:
-            raise OSError(errno.EADDRINUSE, f"{local} is already in use")
+        local = Endpoint(host, endpoint.port or self._free_stream_port(host))
+        if self._has_stream(local):
+            raise _in_use(local)
         self._listeners[local] = listener = MemoryListener(local, self._forget_listener)
         return listener
 
@@ -80,7 +84,7 @@ class MemoryNetwork(Network):
             await trio.lowlevel.checkpoint()
             raise _refused(target)
         host = _address(source or target.host)
-        local = Endpoint(host, self._free_port(host))
+        local = Endpoint(host, self._free_stream_port(host))
         stream, accepted = memory_streams(local, target, functools.partial(self._callers.pop, local, None))
         self._callers[local] = caller
         try:
@@ -90,25 +94,35 @@ class MemoryNetwork(Network):
             raise
         return stream
 
+    async def datagrams(self, endpoint: Endpoint) -> MemoryDatagramSocket:
+        await trio.lowlevel.checkpoint()
+        host, sockets = _address(endpoint.host), self._datagram_sockets
+        local = Endpoint(host, endpoint.port or _free_port(host, self._last_datagram_ports, self._has_datagrams))
+        if self._has_datagrams(local):
+            raise _in_use(local)
+        sockets[local] = bound = MemoryDatagramSocket(local, self._datagram_socket_at, sockets.pop)
+        return bound
+
     def caller(self, peer: Endpoint) -> Caller | None:
         return self._callers.get(peer)
 
     def _listener_at(self, target: Endpoint) -> MemoryListener | None:
-        for host in (target.host, *_WILDCARDS):
-            if (listener := self._listeners.get(Endpoint(host, target.port))) is not None:
-                return listener
-        return None
+        return _found_at(target, self._listeners)
 
-    def _free_port(self, host: str) -> int:
-        """The next port of `host` that nothing uses; a closed port rests until all others had their turn."""
-        port = self._last_ports.get(host, FIRST_EPHEMERAL_PORT - 1)
-        for _ in range(FIRST_EPHEMERAL_PORT, HIGHEST_PORT + 1):
-            port = port + 1 if port < HIGHEST_PORT else FIRST_EPHEMERAL_PORT
-            local = Endpoint(host, port)
-            if local not in self._callers and local not in self._listeners:
-                self._last_ports[host] = port
-                return port
-        raise OSError(errno.EADDRNOTAVAIL, f"every port of {host} is in use")
+    def _datagram_socket_at(self, target: Endpoint) -> MemoryDatagramSocket | None:
+        return _found_at(Endpoint(_address(target.host), target.port), self._datagram_sockets)
+
+    def _free_stream_port(self, host: str) -> int:
+        return _free_port(host, self._last_ports, self._has_stream)
+
+    def _has_stream(self, local: Endpoint) -> bool:
+        return local in self._callers or local in self._listeners
+
+    def _has_datagrams(self, local: Endpoint) -> bool:
+        """True if a socket at `local` would take datagrams from another one, or lose them to it."""
+        if local.host in WILDCARDS:
+            return any(local.port == each.port for each in self._datagram_sockets)
+        return self._datagram_socket_at(local) is not None
 
     def _forget_listener(self, listener: MemoryListener) -> None:
         # At a second aclose somebody new may listen there already.
@@ -116,8 +130,32 @@ class MemoryNetwork(Network):
             del self._listeners[listener.local]
 
 
+def _found_at(target: Endpoint, bound: Mapping[Endpoint, Bound]) -> Bound | None:
+    """Who is bound to `target`, or else to all addresses."""
+    for host in (target.host, *WILDCARDS):
+        if (found := bound.get(Endpoint(host, target.port))) is not None:
+            return found
+    return None
+
+
+def _free_port(host: str, last_ports: dict[str, int], in_use: Callable[[Endpoint], bool]) -> int:
+    """The next port of `host` that nothing uses; a closed port rests until all others had their turn."""
+    port = last_ports.get(host, FIRST_EPHEMERAL_PORT - 1)
+    for _ in range(FIRST_EPHEMERAL_PORT, HIGHEST_PORT + 1):
+        port = port + 1 if port < HIGHEST_PORT else FIRST_EPHEMERAL_PORT
+        local = Endpoint(host, port)
+        if not in_use(local):
+            last_ports[host] = port
+            return port
+    raise OSError(errno.EADDRNOTAVAIL, f"every port of {host} is in use")
+
+
 def _address(host: str) -> str:
     return "127.0.0.1" if host == "localhost" else host
+
+
+def _in_use(local: Endpoint) -> OSError:
+    return OSError(errno.EADDRINUSE, f"{local} is already in use")
 
 
 def _refused(target: Endpoint) -> ConnectionRefusedError:

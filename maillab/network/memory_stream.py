@@ -90,6 +90,10 @@ class MemoryStream(NetworkStream):
         self._sending = _OneAtATime("sending")
         self._receiving = _OneAtATime("receiving")
 
+    @property
+    def has_octets_waiting(self) -> bool:
+        return bool(self._incoming.buffer)
+
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         with self._sending:
             await trio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""All that servers know of sockets: listen, connect, and who is calling; and TCP behind it."""
+"""All that servers know of sockets: listen, connect, datagrams, and who is calling; and the system's behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import abc
 import errno
 import functools
 import ipaddress
+import operator
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -13,9 +15,11 @@ from typing import Final, NamedTuple
 
 import trio
 
+from maillab.network.datagrams import DatagramSocket, UdpSocket
 from maillab.network.endpoint import Endpoint
 
 LISTEN_BACKLOG: Final = 65535  # as trio.open_tcp_listeners: the system cuts it to what it can
+RECEIVE_OCTETS: Final = 1 << 16
 LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}  # RFC 6761 section 6.3: "localhost"
 
 
@@ -31,6 +35,11 @@ class NetworkStream(trio.abc.HalfCloseableStream):
 
     local: Endpoint
     peer: Endpoint
+
+    @property
+    def has_octets_waiting(self) -> bool:
+        """True if something could be received at once."""
+        return False
 
 
 class NetworkListener(trio.abc.Listener[NetworkStream]):
@@ -62,12 +71,26 @@ class Network(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def datagrams(self, endpoint: Endpoint) -> DatagramSocket:
+        """A socket for datagrams at `endpoint`; port 0 means any free port, told by the socket's `local`.
+
+        Datagrams have ports of their own: a listener may have the same endpoint.
+
+        Raises:
+            OSError: as `listen`.
+        """
+
+    @abc.abstractmethod
     def caller(self, peer: Endpoint) -> Caller | None:
         """Who of this process is at `peer`, the other end of an accepted stream; None for somebody else."""
 
 
 class TcpStream(NetworkStream):
-    """A TCP connection.  Both ends are asked for once, while the system still knows them."""
+    """A TCP connection.  Both ends are asked for once, while the system still knows them.
+
+    Reading and writing go past Trio's sockets, which try first and wait then: who serves lines has nothing to read
+    before it has waited, and hardly ever has to wait before it writes.  That takes a third off each line.
+    """
 
     def __init__(
         self,
@@ -80,19 +103,65 @@ class TcpStream(NetworkStream):
         self.local = local
         self.peer = peer
         self._stream = stream
+        self._fileno = stream.socket.fileno  # -1 from the moment that the socket is closed
         self._farewell = farewell
+        self._is_sending = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        if self._is_sending:
+            raise trio.BusyResourceError("another task is using this stream to send")
+        self._is_sending = True
+        try:
+            sent = self._send_at_once(data)
+            if sent == len(data):
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._stream.send_all(memoryview(data)[sent:])
+        finally:
+            self._is_sending = False
+
+    def _send_at_once(self, data: bytes | bytearray | memoryview) -> int:
+        """How many octets the system takes now; none where Trio's stream has to wait, or to say what is wrong."""
+        if not data or self._stream.socket.did_shutdown_SHUT_WR:
+            return -1
+        try:
+            return os.write(self._fileno(), data)
+        except OSError:
+            return 0
 
     async def wait_send_all_might_not_block(self) -> None:
+        if self._is_sending:
+            raise trio.BusyResourceError("another task is using this stream to send")
         await self._stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
         await self._stream.send_eof()
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
+    @property
+    def has_octets_waiting(self) -> bool:
+        try:
+            with socket.socket(fileno=os.dup(self._fileno())) as same:  # Trio's socket can only wait for octets
+                return bool(same.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False  # nothing is there, or nobody
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        if max_bytes is None:
+            max_bytes = RECEIVE_OCTETS
+        if operator.index(max_bytes) < 1:
+            raise ValueError("max_bytes must be at least 1")
+        while True:
+            if self._fileno() < 0:
+                raise trio.ClosedResourceError("this stream is closed")
+            await trio.lowlevel.wait_readable(self._fileno())
+            try:
+                return os.read(self._fileno(), max_bytes)
+            except BlockingIOError:
+                continue  # what woke us was no octets after all
+            except OSError as error:
+                if self._fileno() < 0:
+                    raise trio.ClosedResourceError("this stream was closed by another task") from None
+                raise trio.BrokenResourceError(f"connection lost: {error.strerror}") from error
 
     async def aclose(self) -> None:
         # Once only, and before the socket is closed: afterwards the port may already be another connection's.
@@ -125,7 +194,7 @@ class TcpListener(NetworkListener):
 
 
 class TcpNetwork(Network):
-    """Real TCP, IPv4 and IPv6."""
+    """Real TCP, and UDP beside it, over IPv4 and IPv6."""
 
     def __init__(self) -> None:
         self._callers: dict[Endpoint, Caller] = {}
@@ -154,6 +223,18 @@ class TcpNetwork(Network):
             except OSError as error:
                 failure = failure or error
         raise failure or OSError(errno.EAFNOSUPPORT, f"{target} cannot be reached from {source}: one is IPv4, one IPv6")
+
+    async def datagrams(self, endpoint: Endpoint) -> UdpSocket:
+        family, address = (await _addresses(endpoint, socket.AF_UNSPEC))[0]
+        bound = trio.socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            if family == socket.AF_INET6:
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            await bound.bind(address)
+            return UdpSocket(bound)
+        except BaseException:
+            bound.close()
+            raise
 
     def caller(self, peer: Endpoint) -> Caller | None:
         return self._callers.get(peer)

@@ -6,6 +6,7 @@ Nothing here raises for what a server says: a refusal, a lost connection and a b
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Final
 
@@ -13,11 +14,13 @@ import attrs
 import trio
 
 from maillab.mail.address import Address
-from maillab.mail.envelope import Envelope
+from maillab.mail.envelope import NO_NOTICE, Envelope
 from maillab.network.network import NetworkStream
+from maillab.network.tls import TlsError, TlsStream, connect_tls
+from maillab.smtp.client_session import ClientSession
 from maillab.smtp.replies import Reply
 from maillab.smtp.reply_reader import BadReplyError
-from maillab.smtp.session import NEED_DATA, ClientSession, Session
+from maillab.smtp.table import NEED_DATA, Session
 from maillab.smtp.words import (
     Command,
     DataStart,
@@ -26,14 +29,17 @@ from maillab.smtp.words import (
     Quit,
     RcptTo,
     Reset,
+    StartTls,
     command_line,
     verb_of,
+    without_secret,
 )
 from maillab.trace.recorder import RecordLog
 
 REPLY_TIMEOUT_SECONDS: Final = 300.0  # RFC 5321 sections 4.5.3.2.1 to 4.5.3.2.3, the longest of them
 END_OF_DATA_TIMEOUT_SECONDS: Final = 600.0  # RFC 5321 section 4.5.3.2.6
 QUIT_TIMEOUT_SECONDS: Final = 3.0
+EARLY_REPLY_TIMEOUT_SECONDS: Final = 3.0  # what was said before the connection broke is here, or never comes
 _RECEIVE_OCTETS: Final = 1 << 16
 _SIZE: Final = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 4
 
@@ -91,8 +97,11 @@ class SmtpClient:
 
     @property
     def usable(self) -> bool:
-        """True while another message may be sent over this connection."""
-        return self._usable and self._session.state is Session.READY
+        """True while another message may be sent over this connection.
+
+        Not when the server has said what nobody asked for: what it says next would answer the wrong command.
+        """
+        return self._usable and self._session.state is Session.READY and not self._session.has_unread_octets
 
     async def open(self) -> None:
         """Read the greeting and say EHLO, or HELO to a server that knows no EHLO (RFC 5321 section 3.2).
@@ -103,6 +112,10 @@ class SmtpClient:
         greeting = await self._read_reply()
         if greeting.code != 220:
             raise self._broken(f"greeted with {greeting.text}", greeting)
+        await self._say_hello()
+
+    async def _say_hello(self) -> None:
+        self.extensions = {}
         reply = await self._ask(Hello(self._name))
         if reply.code >= 500:
             reply = await self._ask(Hello(self._name, extended=False))
@@ -110,6 +123,29 @@ class SmtpClient:
             self.extensions = _extensions(reply)
         if not reply.accepts:
             raise self._broken(f"refused our name: {reply.text}", reply)
+
+    @property
+    def offers_tls(self) -> bool:
+        return "STARTTLS" in self.extensions
+
+    async def start_tls(self, context: ssl.SSLContext, host: str) -> str:
+        """Go on in TLS (RFC 3207); gives protocol version and cipher.
+
+        Raises:
+            UnusableError: the server refused, the handshake failed, or octets in clear came behind the 220: an attack.
+        """
+        reply = await self._ask(StartTls())
+        if not reply.accepts:
+            raise self._broken(f"refused STARTTLS: {reply.text}", reply)
+        if self._session.has_unread_octets:
+            raise self._broken("octets in clear behind the reply to STARTTLS")
+        try:
+            self._stream = stream = await connect_tls(self._stream, context, host)
+        except TlsError as error:
+            raise self._broken(f"TLS: {error}") from None
+        self._session.tls_started()
+        await self._say_hello()
+        return stream.description
 
     async def send(self, envelope: Envelope, octets: bytes) -> dict[Address, Outcome]:
         """Send one message; the outcome for each recipient.
@@ -134,7 +170,7 @@ class SmtpClient:
         return outcomes
 
     async def quit(self) -> None:
-        """Say QUIT and wait a little for the answer; closing the stream is the caller's part."""
+        """Say QUIT and wait a little for the answer; closing the stream that we were given is the caller's part."""
         if not self.usable:
             return
         with trio.move_on_after(QUIT_TIMEOUT_SECONDS):
@@ -142,6 +178,8 @@ class SmtpClient:
                 await self._ask(Quit())
             except UnusableError:
                 return
+            if isinstance(self._stream, TlsStream):
+                await self._stream.aclose()  # TLS has an end of its own
 
     def _unfit(self, envelope: Envelope, octets: bytes) -> Failed | None:
         """What the message needs and this server does not offer.
@@ -163,9 +201,13 @@ class SmtpClient:
             size_octets=len(octets) if "SIZE" in self.extensions else None,
             eight_bit=envelope.eight_bit and "8BITMIME" in self.extensions,
             smtputf8=envelope.smtputf8,
+            ret=envelope.ret if "DSN" in self.extensions else None,
+            envid=envelope.envid if "DSN" in self.extensions else None,
         )
+        notices = envelope.notices if "DSN" in self.extensions else {}
+        rcpts = {recipient: RcptTo(recipient, notices.get(recipient, NO_NOTICE)) for recipient in envelope.recipients}
         if pipelining:
-            await self._say(mail, *map(RcptTo, envelope.recipients), DataStart())
+            await self._say(mail, *rcpts.values(), DataStart())
         reply = await (self._read_reply() if pipelining else self._ask(mail))
         if not reply.accepts:
             outcomes.update(dict.fromkeys(envelope.recipients, _refused(reply)))
@@ -173,7 +215,7 @@ class SmtpClient:
                 return
         accepted = []
         for recipient in envelope.recipients:
-            reply = await (self._read_reply() if pipelining else self._ask(RcptTo(recipient)))
+            reply = await (self._read_reply() if pipelining else self._ask(rcpts[recipient]))
             if recipient in outcomes:  # refused already, with its sender
                 continue
             if reply.accepts:
@@ -192,11 +234,22 @@ class SmtpClient:
     async def _send_message(self, octets: bytes) -> Reply:
         try:
             for chunk in self._session.send_message(octets):
-                with trio.fail_after(REPLY_TIMEOUT_SECONDS):
-                    await self._stream.send_all(chunk)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
-            raise self._broken("connection lost while the message was being sent") from None
+                await self._send_all(chunk)
+        except UnusableError as error:
+            return await self._early_reply(f"{error} while the message was being sent")
         return await self._read_reply(END_OF_DATA_TIMEOUT_SECONDS)
+
+    async def _early_reply(self, reason: str) -> Reply:
+        """What a server said that would not hear the message to its end: a refusal, or nothing that counts."""
+        try:
+            reply = await self._read_reply(EARLY_REPLY_TIMEOUT_SECONDS)
+        except UnusableError as error:
+            if error.reply is not None:
+                raise
+            raise self._broken(reason) from None
+        if reply.accepts:  # half a message cannot have been taken
+            raise self._broken(reason)
+        return reply
 
     async def _ask(self, command: Command) -> Reply:
         await self._say(command)
@@ -211,6 +264,9 @@ class SmtpClient:
         octets = b"".join(self._session.send(command) for command in commands)
         for command in commands:
             self._record_command(command)
+        await self._send_all(octets)
+
+    async def _send_all(self, octets: bytes) -> None:
         try:
             with trio.fail_after(REPLY_TIMEOUT_SECONDS):
                 await self._stream.send_all(octets)
@@ -248,7 +304,7 @@ class SmtpClient:
 
     def _record_command(self, command: Command) -> None:
         if self._dialogue is not None:
-            line = command_line(command)
+            line = without_secret(command_line(command))
             self._dialogue.record("smtp.command", verb=verb_of(line), line=line)
 
     def _record_reply(self, reply: Reply) -> None:

@@ -25,6 +25,10 @@ class ReplyReader:
         self._lines: list[str] = []
         self._reply_octets = 0
 
+    @property
+    def has_unread_octets(self) -> bool:
+        return bool(self._buffer or self._lines)
+
     def feed(self, octets: bytes | bytearray) -> None:
         self._buffer += octets
 

@@ -81,14 +81,12 @@ MECHANISMS: Final[Mapping[str, Callable[[], Exchange]]] = {"PLAIN": Plain, "LOGI
 
 
 def decode_response(text: str) -> bytes:
-    """What a client's line says, decoded; "=" is an empty initial response (RFC 4954 section 4).
+    """What a client's line says, decoded.
 
     Raises:
         SaslError: it is no base64.
     """
-    if text == "=":
-        return b""
     try:
-        return base64.b64decode(text.encode("ascii"), validate=True)
+        return binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
     except (UnicodeEncodeError, binascii.Error):
         raise SaslError("a response is base64 (RFC 4648 section 4)") from None

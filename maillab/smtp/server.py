@@ -3,70 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Protocol
+from typing import Final
 
 import trio
 
 from maillab.network.network import NetworkStream
-from maillab.smtp.replies import Answer, Reply, ReplyStyle
-from maillab.smtp.session import (
-    NEED_DATA,
-    EndOfData,
-    Event,
-    MessageChunk,
-    ProtocolError,
-    ServerSession,
-    Session,
+from maillab.network.tls import TlsError, TlsStream, serve_tls
+from maillab.smtp.answers import Answer
+from maillab.smtp.data import IncomingMessage
+from maillab.smtp.host import Host
+from maillab.smtp.login import LoginConversation
+from maillab.smtp.replies import Reply
+from maillab.smtp.session import ProtocolError, ServerSession
+from maillab.smtp.table import NEED_DATA, EndOfChunk, EndOfData, Event, MessageChunk, Session
+from maillab.smtp.words import (
+    USAGE,
+    Auth,
+    AuthResponse,
+    DataStart,
+    Expand,
+    Hello,
+    Help,
+    MailFrom,
+    Quit,
+    RcptTo,
+    Reset,
+    StartTls,
+    Verify,
 )
-from maillab.smtp.words import USAGE, DataStart, Hello, Help, MailFrom, Noop, Quit, RcptTo, Reset, Verify
 from maillab.trace.recorder import RecordLog
 
-COMMAND_TIMEOUT_SECONDS: Final = 300.0  # RFC 5321 section 4.5.3.2.7
-DATA_TIMEOUT_SECONDS: Final = 180.0  # RFC 5321 section 4.5.3.2.5
 DEADLINE_SLACK_SECONDS: Final = 1.0  # a deadline is moved on when it is off by more: moving costs as much as a line
 FAREWELL_TIMEOUT_SECONDS: Final = 1.0  # how long a last word may take
-ERROR_LIMIT: Final = 10  # refused lines in one session, then 421
 CLOSING: Final = 421  # the one reply after which the server closes (RFC 5321 section 4.2.2)
 _RECEIVE_OCTETS: Final = 1 << 16
 _FLUSH_OCTETS: Final = 1 << 16  # replies gathered for one write
-
-
-class Host(Protocol):
-    """What a server shell asks of those above it, for one connection.
-
-    Each method answers one event; a reply that accepts moves the session on.  `log` carries the connection and the
-    transaction.
-    """
-
-    name: str
-    """The server's host name."""
-
-    style: ReplyStyle
-    message_limit_octets: int
-
-    def greeting(self) -> Reply:
-        """The first line of the server (RFC 5321 section 3.1)."""
-
-    async def hello(self, hello: Hello) -> Reply:
-        """HELO or EHLO; a transaction that was open is forgotten (RFC 5321 section 4.1.4)."""
-
-    async def mail(self, mail: MailFrom, log: RecordLog) -> Reply:
-        """MAIL: a transaction begins."""
-
-    async def recipient(self, rcpt: RcptTo, log: RecordLog) -> Reply:
-        """RCPT: is this recipient taken?"""
-
-    async def message(self, octets: bytes, log: RecordLog) -> Reply:
-        """The end of the data: 250 only when the message is safe."""
-
-    def too_big(self, log: RecordLog) -> Reply:
-        """The message was longer than `message_limit_octets`, and was dropped on the way in."""
-
-    def reset(self) -> None:
-        """The transaction is forgotten."""
-
-    def verify(self, verify: Verify) -> Reply:
-        """VRFY."""
+_TOWARDS_MAIL: Final = frozenset({MailFrom, RcptTo, DataStart, EndOfChunk, EndOfData})
 
 
 class _Closing(Exception):  # noqa: N818  not an error: how a conversation ends
@@ -78,7 +50,7 @@ class _Closing(Exception):  # noqa: N818  not an error: how a conversation ends
 
 
 async def converse(stream: NetworkStream, host: Host, log: RecordLog) -> str:
-    """Serve one connection until it ends; the stream is left open.
+    """Serve one connection until it ends; closing the stream is the caller's part.
 
     Returns:
         Why it ended, for `connection.closed`.
@@ -108,11 +80,12 @@ class _Conversation:
         self._log = log
         self._transaction_log = log  # with `transaction`, while there is one
         self._transaction_count = 0
-        self._session = ServerSession(host.style, host.name)
+        self._session = ServerSession(host.style, host.name, lax=host.lax)
         self._unsent = bytearray()
-        self._errors_left = ERROR_LIMIT
-        self._message = bytearray()  # one piece, however small the segments are that it comes in
-        self._message_octets = 0
+        self._login = LoginConversation(host)
+        self._errors_left = host.limits.errors
+        self._commands_left = host.limits.commands_without_mail
+        self._message = IncomingMessage(host.limits.message_octets)
         # One deadline for the whole conversation, moved on when we wait for the client; none while a message is stored.
         self._idle = trio.CancelScope()
 
@@ -138,8 +111,9 @@ class _Conversation:
 
     @property
     def _timeout_seconds(self) -> float:
-        receiving = self._session.state is Session.RECEIVING
-        return DATA_TIMEOUT_SECONDS if receiving else COMMAND_TIMEOUT_SECONDS
+        limits = self._host.limits
+        receiving = self._session.state in (Session.RECEIVING, Session.CHUNK)
+        return limits.data_timeout_seconds if receiving else limits.command_timeout_seconds
 
     async def _answer_all(self) -> None:
         while True:
@@ -152,7 +126,7 @@ class _Conversation:
             if event is NEED_DATA:
                 return
             if type(event) is MessageChunk:
-                self._gather(event.octets)
+                self._message.add(event.octets)
                 continue
             await self._answer(event)
             if len(self._unsent) > _FLUSH_OCTETS:  # a client that sends and sends and reads nothing is idle too
@@ -161,58 +135,90 @@ class _Conversation:
 
     async def _answer(self, event: Event) -> None:
         """One event, one reply; what a verb does besides is in its branch."""
-        host = self._host
         if type(event) is MailFrom:
             self._transaction_count += 1
             self._transaction_log = self._log.bind(transaction=self._transaction_count)
-        if type(event) is not EndOfData:
+        if type(event) is not EndOfData or self._session.state is Session.CHUNK:
             self._record_command()
-        match event:
-            case RcptTo():
-                reply = await host.recipient(event, self._transaction_log)
-            case MailFrom():
-                reply = await host.mail(event, self._transaction_log)
-            case DataStart():
-                reply = host.style.reply(Answer.START_DATA)
-            case EndOfData():
-                reply = await self._take_message()
-            case Hello():
-                reply = await host.hello(event)
-            case Reset():
-                host.reset()
-                reply = host.style.reply(Answer.OK)
-            case Noop():
-                reply = host.style.reply(Answer.OK)
-            case Verify():
-                reply = host.verify(event)
-            case Help():
-                reply = self._help(event.topic)
-            case Quit():
-                reply = host.style.reply(Answer.BYE, host=host.name)
+        reply = await self._reply_to(event)
+        if type(event) not in _TOWARDS_MAIL or (type(event) is MailFrom and not reply.accepts):
+            reply = self._counted(event, reply)
         self._reply(reply)
         if self._session.state in (Session.READY, Session.CONNECTED):
             self._transaction_log = self._log
         if type(event) is Quit:
             await self._close("quit")
         if reply.code == CLOSING:
-            await self._close("the server said 421")
+            await self._close("too many errors" if self._errors_left <= 0 else "the server said 421")
+        if self._session.state is Session.STARTING_TLS:
+            await self._start_tls()
 
-    def _gather(self, octets: bytes) -> None:
-        """Keep message octets up to the limit; beyond it they are read and dropped."""
-        self._message_octets += len(octets)
-        if self._message_octets <= self._host.message_limit_octets:
-            self._message += octets
-        else:
-            self._message.clear()
+    async def _reply_to(self, event: Event) -> Reply:
+        host = self._host
+        match event:
+            case RcptTo():
+                return await host.recipient(event, self._transaction_log)
+            case MailFrom():
+                return await host.mail(event, self._transaction_log)
+            case DataStart():
+                return host.style.reply(Answer.START_DATA)
+            case EndOfData():
+                self._commands_left = host.limits.commands_without_mail
+                return await self._take_message()
+            case EndOfChunk():
+                return self._take_chunk()
+            case Hello():
+                self._message.drop()
+                return await host.hello(event)
+            case Reset():
+                self._message.drop()
+                host.reset()
+            case StartTls():
+                return self._may_start_tls()
+            case Auth():
+                return await self._login.begin(event, self._log)
+            case AuthResponse(text):
+                return await self._login.go_on(text, self._log)
+            case Verify(who):
+                return host.verify(who)
+            case Expand(list_name):
+                return host.expand(list_name)
+            case Help(topic):
+                return self._help(topic)
+            case Quit():
+                return host.style.reply(Answer.BYE, host=host.name)
+        return host.style.reply(Answer.OK)
 
     async def _take_message(self) -> Reply:
-        octets = bytes(self._message)
-        self._message = bytearray()
-        size_octets, self._message_octets = self._message_octets, 0
-        if size_octets > self._host.message_limit_octets:
+        octets = self._message.take()
+        if octets is None:
             return self._host.too_big(self._transaction_log)
         self._idle.deadline = math.inf
         return await self._host.message(octets, self._transaction_log)
+
+    def _take_chunk(self) -> Reply:
+        """RFC 3030 section 2: each chunk has its reply, and after a refusal the message is over."""
+        if self._message.is_too_big:
+            self._message.drop()
+            return self._host.too_big(self._transaction_log)
+        return self._host.style.reply(Answer.CHUNK_TAKEN, octets=self._message.size_octets)
+
+    def _may_start_tls(self) -> Reply:
+        reply = self._host.start_tls()
+        if reply.accepts and self._session.has_unread_octets:
+            return self._host.style.reply(Answer.OCTETS_BEHIND_STARTTLS, host=self._host.name)
+        return reply
+
+    async def _start_tls(self) -> None:
+        await self._flush()
+        self._idle.deadline = math.inf  # a handshake has its own
+        try:
+            stream = await serve_tls(self._stream, self._host.tls_context)
+        except TlsError as error:
+            raise _Closing(f"TLS: {error}") from None
+        self._stream = stream
+        self._session.tls_started()
+        self._host.tls_started(stream.description)
 
     def _help(self, topic: str) -> Reply:
         return self._host.style.reply(Answer.HELP, help=USAGE.get(topic.upper()) or " ".join(USAGE))
@@ -227,22 +233,37 @@ class _Conversation:
             self._transaction_log.record("smtp.reply", code=reply.code, enhanced=reply.enhanced, line=line)
 
     async def _refuse(self, reply: Reply) -> None:
-        """Answer a line that was no command or out of turn; the last that is borne is answered with 421."""
-        self._errors_left -= 1
-        if not self._errors_left:
-            reply = self._host.style.reply(Answer.TOO_MANY_ERRORS, host=self._host.name)
+        """Answer a line that was no command or out of turn."""
+        reply = self._count_error(reply)
         self._reply(reply)
         if reply.code == CLOSING:
-            await self._close("too many errors" if not self._errors_left else "a line without an end")
+            await self._close("too many errors" if self._errors_left <= 0 else "a line without an end")
+
+    def _counted(self, event: Event, reply: Reply) -> Reply:
+        """`reply` to work that brings no mail on; there is an end to it, and a nearer one to what of it is refused."""
+        limit = self._host.limits.commands_without_mail
+        self._commands_left -= 1
+        if self._commands_left <= 0 and type(event) is not Quit:
+            return self._host.style.reply(Answer.TOO_MANY_COMMANDS, host=self._host.name, limit=limit)
+        return reply if reply.accepts or type(event) is MailFrom else self._count_error(reply)
+
+    def _count_error(self, reply: Reply) -> Reply:
+        """`reply`, or what the last error that is borne is answered with."""
+        self._errors_left -= 1
+        if self._errors_left > 0:
+            return reply
+        return self._host.style.reply(Answer.TOO_MANY_ERRORS, host=self._host.name)
 
     async def _time_out(self) -> None:
-        seconds = int(self._timeout_seconds)
+        seconds = f"{self._timeout_seconds:g}"
         self._reply(self._host.style.reply(Answer.TIMEOUT, host=self._host.name, seconds=seconds))
         await self._close(f"silent for {seconds} seconds")
 
     async def _close(self, reason: str) -> None:
         with trio.move_on_after(FAREWELL_TIMEOUT_SECONDS):
             await self._flush()
+            if isinstance(self._stream, TlsStream):
+                await self._stream.aclose()  # TLS has an end of its own
         raise _Closing(reason)
 
     async def _flush(self) -> None:
@@ -252,6 +273,8 @@ class _Conversation:
 
     async def say_goodbye(self, reply: Reply) -> None:
         """Say a last word behind what is still unsent, although we are being cancelled; bounded."""
+        if self._session.state is Session.STARTING_TLS:
+            return  # in a handshake there are no words
         self._reply(reply)
         with trio.move_on_after(FAREWELL_TIMEOUT_SECONDS, shield=True):
             try:

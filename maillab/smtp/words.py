@@ -1,16 +1,16 @@
-"""The commands of SMTP as values, and how a command line becomes one (RFC 5321 section 4.1.1)."""
+"""The commands of SMTP as values, and how a client writes them (RFC 5321 section 4.1.1)."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import attrs
 
-from maillab.mail.address import Address, AddressError, read_forward_path, read_reverse_path
-from maillab.smtp.replies import Answer
+from maillab.mail.address import Address, show_path
+from maillab.mail.envelope import NO_NOTICE, Notice
+from maillab.smtp.sasl import MECHANISMS
 
 
 @attrs.frozen
@@ -26,25 +26,63 @@ class MailFrom:
     """MAIL: a transaction begins (RFC 5321 section 4.1.1.2).
 
     `reverse_path` None is the null path `<>`.  `size_octets` is what SIZE= announces (RFC 1870), `eight_bit` is
-    BODY=8BITMIME (RFC 6152), `smtputf8` the parameter of RFC 6531.
+    BODY=8BITMIME (RFC 6152), `smtputf8` the parameter of RFC 6531; `ret` and `envid` are those of RFC 3461.
     """
 
     reverse_path: Address | None
     size_octets: int | None = None
     eight_bit: bool = False
     smtputf8: bool = False
+    ret: str | None = None
+    envid: str | None = None
 
 
 @attrs.frozen
 class RcptTo:
-    """RCPT: one more recipient (RFC 5321 section 4.1.1.3)."""
+    """RCPT: one more recipient (RFC 5321 section 4.1.1.3), and what its sender wants to be told (RFC 3461)."""
 
     forward_path: Address
+    notice: Notice = NO_NOTICE
 
 
 @attrs.frozen
 class DataStart:
     """DATA: the client asks leave to send the message (RFC 5321 section 4.1.1.4)."""
+
+
+@attrs.frozen
+class Bdat:
+    """BDAT: a chunk of so many octets follows, and the message is whole with the last one (RFC 3030 section 2)."""
+
+    size_octets: int
+    last: bool = False
+
+
+@attrs.frozen
+class StartTls:
+    """STARTTLS: go on in TLS (RFC 3207)."""
+
+
+@attrs.frozen
+class Auth:
+    """AUTH: log in, perhaps with the first response at once, still in base64 (RFC 4954 section 4)."""
+
+    mechanism: str
+    initial_response: str | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class AuthResponse:
+    """A line of the exchange that AUTH began, still in base64; `*` gives up (RFC 4954 section 4)."""
+
+    text: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Expand:
+    """EXPN: who is behind this list? (RFC 5321 section 4.1.1.7)."""
+
+    list_name: str
 
 
 @attrs.frozen
@@ -76,16 +114,7 @@ class Quit:
     """QUIT (RFC 5321 section 4.1.1.10)."""
 
 
-Command = Hello | MailFrom | RcptTo | DataStart | Reset | Verify | Help | Noop | Quit
-
-
-class CommandError(Exception):
-    """A line that is no command of ours; `answer` with `values` is what to say about it."""
-
-    def __init__(self, answer: Answer, **values: object) -> None:
-        super().__init__(answer.name)
-        self.answer = answer
-        self.values = values
+Command = Hello | MailFrom | RcptTo | DataStart | Bdat | StartTls | Auth | Reset | Verify | Expand | Help | Noop | Quit
 
 
 USAGE: Final[Mapping[str, str]] = {
@@ -94,24 +123,32 @@ USAGE: Final[Mapping[str, str]] = {
     "MAIL": "MAIL FROM:<sender@domain>",
     "RCPT": "RCPT TO:<recipient@domain>",
     "DATA": "DATA",
+    "BDAT": "BDAT octets [LAST]",
+    "STARTTLS": "STARTTLS",
+    "AUTH": "AUTH PLAIN or AUTH LOGIN",
     "RSET": "RSET",
     "NOOP": "NOOP",
     "VRFY": "VRFY recipient@domain",
+    "EXPN": "EXPN list@domain",
     "HELP": "HELP [command]",
     "QUIT": "QUIT",
 }
 """Each verb that is served, and how it is typed, in words that German and English share."""
 
-# RFC 5321 sections 4.1.1.7 and appendix F: verbs that exist and are not offered, 502 rather than 500.
-_KNOWN_BUT_NOT_OFFERED: Final = frozenset({"EXPN", "TURN", "SEND", "SOML", "SAML"})
-
-_KEYWORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")  # esmtp-keyword
-_VALUE: Final = re.compile(r"[^\x00-\x20=\x7f]+")  # esmtp-value, and UTF-8 (RFC 6531 section 3.3)
-_SIZE: Final = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 5
-# What no command may hold: C0, DEL, C1, and what somebody may take for a line end. Format characters (a joiner in a
-# Persian name) may stand in UTF-8 (RFC 6531 section 3.3).
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _LETTERS: Final = re.compile("[A-Za-z]*")
+LOGIN_VERB: Final = "AUTH"
+SECRET: Final = "***"  # what stands in records for what nobody is to read
+_LOGIN: Final = re.compile(r"\W*AUTH", re.ASCII | re.IGNORECASE)  # with a slip of the finger too
+_OPEN_PART: Final = re.compile(rf"AUTH(?: +(?:{'|'.join(MECHANISMS)})(?= |\Z))?", re.ASCII | re.IGNORECASE)
+
+
+def without_secret(line: str) -> str:
+    """`line` as it may be recorded: what AUTH says behind its mechanism is a password, or as good as one."""
+    if not _LOGIN.match(line):
+        return line
+    open_part = _OPEN_PART.match(line)
+    shown = open_part[0] if open_part else ""
+    return line if shown == line.rstrip(" ") else f"{shown} {SECRET}".lstrip(" ")
 
 
 def verb_of(line: str) -> str:
@@ -120,145 +157,24 @@ def verb_of(line: str) -> str:
     return letters[0].upper() if letters else ""
 
 
-def parse_command(line: str) -> Command:
-    """The command that `line` (without CRLF) says.
-
-    Raises:
-        CommandError: it says none, or says it wrongly.
-    """
-    if not line.isprintable() and _CONTROL.search(line):
-        raise CommandError(Answer.SYNTAX, status="5.5.2", problem="A command has no control characters in it")
-    word, _, argument = line.partition(" ")
-    verb = verb_of(line)
-    if len(verb) == len(word):
-        reader = _READERS.get(verb)
-        if reader is not None:
-            return reader(argument.strip(" "))
-        if verb in _KNOWN_BUT_NOT_OFFERED:
-            raise CommandError(Answer.NOT_IMPLEMENTED, verb=verb)
-    # A forgotten space (HELOcarol) first: the longer the second word, the less alike are the two.
-    nearest = [known for known in USAGE if verb.startswith(known)] or difflib.get_close_matches(verb, USAGE, n=1)
-    if nearest:
-        raise CommandError(Answer.UNKNOWN_COMMAND, verb=word, nearest=nearest[0])
-    problem = f"{word} is no SMTP command" if word else "A line begins with its command"
-    raise CommandError(Answer.NO_COMMAND, problem=problem, verbs=" ".join(USAGE))
-
-
-def _misused(verb: str) -> CommandError:
-    return CommandError(Answer.SYNTAX, problem=f"{verb} is used like this: {USAGE[verb]}")
-
-
-def _helo(argument: str) -> Command:
-    if not argument:
-        raise _misused("HELO")
-    return Hello(argument, extended=False)
-
-
-def _ehlo(argument: str) -> Command:
-    if not argument:
-        raise _misused("EHLO")
-    return Hello(argument)
-
-
-def _mail(argument: str) -> Command:
-    if argument[:5].upper() != "FROM:":
-        raise _misused("MAIL")
-    try:
-        reverse_path, rest = read_reverse_path(argument[5:])
-    except AddressError as error:
-        raise CommandError(Answer.SYNTAX, status=error.status, problem=error) from None
-    size_octets: int | None = None
-    eight_bit = smtputf8 = False
-    for name, value in _parameters("MAIL", rest, ("SIZE", "BODY", "SMTPUTF8")).items():
-        if name == "SIZE":
-            if value is None or not _SIZE.fullmatch(value):
-                raise CommandError(Answer.SYNTAX, problem=f"SIZE={value or ''} is no number of octets")
-            size_octets = int(value)
-        elif name == "BODY":
-            if value is None or value.lower() not in ("7bit", "8bitmime"):
-                raise CommandError(Answer.SYNTAX, problem=f"BODY={value or ''}: it is 7BIT or 8BITMIME here")
-            eight_bit = value.lower() == "8bitmime"
-        else:
-            if value is not None:
-                raise CommandError(Answer.SYNTAX, problem="SMTPUTF8 has no value")
-            smtputf8 = True
-    if reverse_path is not None and not reverse_path.is_ascii and not smtputf8:
-        raise CommandError(Answer.NEEDS_SMTPUTF8, address=reverse_path)
-    return MailFrom(reverse_path, size_octets, eight_bit, smtputf8)
-
-
-def _rcpt(argument: str) -> Command:
-    if argument[:3].upper() != "TO:":
-        raise _misused("RCPT")
-    try:
-        forward_path, rest = read_forward_path(argument[3:])
-    except AddressError as error:
-        raise CommandError(Answer.SYNTAX, status=error.status, problem=error) from None
-    _parameters("RCPT", rest, ())
-    return RcptTo(forward_path)
-
-
-def _parameters(verb: str, text: str, known: tuple[str, ...]) -> dict[str, str | None]:
-    """The ESMTP parameters behind a path, names in upper case (RFC 5321 section 4.1.2)."""
-    found: dict[str, str | None] = {}
-    for parameter in filter(None, text.split(" ")):
-        name, equals, value = parameter.partition("=")
-        if not _KEYWORD.fullmatch(name) or (equals and not _VALUE.fullmatch(value)):
-            raise CommandError(
-                Answer.SYNTAX, problem=f"{parameter} is no parameter; behind the path stands NAME or NAME=VALUE"
-            )
-        name = name.upper()
-        if name not in known:
-            raise CommandError(Answer.UNKNOWN_PARAMETER, verb=verb, parameter=name, known=" ".join(known) or "none")
-        if name in found:
-            raise CommandError(Answer.SYNTAX, problem=f"{name} is given twice")
-        found[name] = value if equals else None
-    return found
-
-
-def _alone(verb: str, command: Command) -> Callable[[str], Command]:
-    def read(argument: str) -> Command:
-        if argument:
-            raise CommandError(Answer.SYNTAX, problem=f"{verb} stands alone on its line")
-        return command
-
-    return read
-
-
-def _vrfy(argument: str) -> Command:
-    if not argument:
-        raise _misused("VRFY")
-    return Verify(argument)
-
-
-_READERS: Final[Mapping[str, Callable[[str], Command]]] = {
-    "HELO": _helo,
-    "EHLO": _ehlo,
-    "MAIL": _mail,
-    "RCPT": _rcpt,
-    "DATA": _alone("DATA", DataStart()),
-    "RSET": _alone("RSET", Reset()),
-    "NOOP": lambda _: Noop(),
-    "VRFY": _vrfy,
-    "HELP": Help,
-    "QUIT": _alone("QUIT", Quit()),
-}
-
-
 def command_line(command: Command) -> str:
     """How a client writes `command`, without CRLF."""
     match command:
         case Hello(client_name, extended):
             return f"{'EHLO' if extended else 'HELO'} {client_name}"
-        case MailFrom(reverse_path, size_octets, eight_bit, smtputf8):
-            line = f"MAIL FROM:<{'' if reverse_path is None else reverse_path}>"
-            if size_octets is not None:
-                line += f" SIZE={size_octets}"
-            if eight_bit:
-                line += " BODY=8BITMIME"
-            return f"{line} SMTPUTF8" if smtputf8 else line
-        case RcptTo(forward_path):
-            return f"RCPT TO:<{forward_path}>"
+        case MailFrom():
+            return f"MAIL FROM:{show_path(command.reverse_path)}" + "".join(_mail_parameters(command))
+        case RcptTo(forward_path, notice):
+            line = f"RCPT TO:{show_path(forward_path)}"
+            if notice.notify:
+                line += f" NOTIFY={','.join(notice.notify)}"
+            return f"{line} ORCPT={notice.orcpt}" if notice.orcpt else line
+        case Bdat(size_octets, last):
+            return f"BDAT {size_octets}{' LAST' if last else ''}"
+        case Auth(mechanism, initial_response):
+            return f"AUTH {mechanism}" + (f" {initial_response}" if initial_response else "")
+        case Expand(list_name):
+            return f"EXPN {list_name}"
         case Verify(who):
             return f"VRFY {who}"
         case Help(topic):
@@ -266,8 +182,22 @@ def command_line(command: Command) -> str:
     return _BARE_LINES[type(command)]
 
 
+def _mail_parameters(mail: MailFrom) -> Iterator[str]:
+    if mail.size_octets is not None:
+        yield f" SIZE={mail.size_octets}"
+    if mail.eight_bit:
+        yield " BODY=8BITMIME"
+    if mail.smtputf8:
+        yield " SMTPUTF8"
+    if mail.ret is not None:
+        yield f" RET={mail.ret}"
+    if mail.envid is not None:
+        yield f" ENVID={mail.envid}"
+
+
 _BARE_LINES: Final[Mapping[type[Command], str]] = {
     DataStart: "DATA",
+    StartTls: "STARTTLS",
     Reset: "RSET",
     Noop: "NOOP",
     Quit: "QUIT",

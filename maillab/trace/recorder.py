@@ -124,8 +124,8 @@ class Recorder:
         self.seq = 0
         self.records: deque[Record] = deque(maxlen=memory)
         self._now = now
-        self._second = -1
-        self._second_text = ""
+        self._milliseconds = self._second = -1
+        self._text = self._second_text = ""
         self._connections = itertools.count(1)
         self._listeners: tuple[Callable[[Record], object], ...] = ()
         self._drain: Drain | None = None
@@ -212,9 +212,13 @@ class Recorder:
         return (record,), {}
 
     def _at(self) -> str:
-        """Now, as RFC 3339 with milliseconds; most records of a busy lab share the text of their second."""
-        second, millisecond = divmod(round(self._now() * 1000), 1000)
-        if second != self._second:
-            self._second = second
-            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._second_text}.{millisecond:03}Z"
+        """Now, as RFC 3339 with milliseconds; records of a busy lab share their second, and many their millisecond."""
+        milliseconds = round(self._now() * 1000)
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            second, millisecond = divmod(milliseconds, 1000)
+            if second != self._second:
+                self._second = second
+                self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._text = f"{self._second_text}.{millisecond:03}Z"
+        return self._text

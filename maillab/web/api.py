@@ -17,6 +17,7 @@ from maillab.web.messages import TEXT, Request, Response, json_list, json_respon
 from maillab.web.websocket import Upgrade
 
 SVG: Final = "image/svg+xml"
+PEM: Final = "application/pem-certificate-chain"  # RFC 8555 section 9.1
 LADDER_WIDTH: Final = 80
 WIDEST_LADDER: Final = 400
 LATEST: Final = "latest"  # instead of a trace's id
@@ -54,6 +55,11 @@ async def lab(desk: Desk, _request: Request) -> Response:
             "mailboxes": [*here.mailboxes()],
         }
     )
+
+
+async def authority(desk: Desk, _request: Request) -> Response:
+    """The certificate of the lab's authority: what a mail program is to trust."""
+    return Response(200, desk.lab.authority.certificate, PEM)
 
 
 async def traces(desk: Desk, request: Request) -> Response:

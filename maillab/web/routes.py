@@ -54,6 +54,7 @@ ROUTES: Final = (
     Route("GET", "/readyz", api.readyz, public=True),
     Route("GET", "/metrics", api.numbers),
     Route("GET", "/api/lab/lab", api.lab),
+    Route("GET", "/api/lab/ca.pem", api.authority),
     Route("GET", "/api/lab/traces", api.traces),
     Route("GET", "/api/lab/traces/{trace}", api.trace),
     Route("GET", "/api/lab/traces/{trace}/ladder.txt", api.ladder_text),

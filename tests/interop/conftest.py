@@ -66,6 +66,20 @@ def curl() -> str:
 
 
 @pytest.fixture(scope="session")
+def msmtp() -> str:
+    return _program("msmtp", package="msmtp")
+
+
+@pytest.fixture(scope="session")
+def postfix() -> str:
+    """Postfix starts as root, and only so."""
+    postfix = _program("postfix", package="postfix")
+    if os.geteuid() != 0:
+        _not_there("postfix is started by root only", package="postfix")
+    return postfix
+
+
+@pytest.fixture(scope="session")
 def nc() -> str:
     """The nc of OpenBSD: the others have no -C."""
     nc = _program("nc", package="netcat-openbsd")

@@ -72,7 +72,8 @@ def test_listeners_follow_the_addressing_and_the_file(name: str, in_ports: str |
 
 
 @pytest.mark.parametrize(
-    ("name", "port"), [("example.org", 25), ("", 25), ("mail.nord.example", 587), ("127.0.0.1", 25)]
+    ("name", "port"),
+    [("example.org", 25), ("", 25), ("mail.nord.example", 110), ("relay.example", 587), ("127.0.0.1", 25)],
 )
 def test_nobody_else_is_in_it(name: str, port: int) -> None:
     """A host outside the lab, and a service that nobody offers, are not found, so that no mail leaves the lab."""

@@ -70,8 +70,8 @@ class TestOneMessageToThreePeople:
                 if each is not None
             ]
             assert lines == [
-                (RELAY, f"{RELAY} [172.16.3.1]", SUED, "ESMTP", f"{sent}-3-00", ""),
-                (NORD, f"{NORD} [172.16.1.1]", RELAY, "ESMTP", f"{sent}-2-00", ""),
+                (RELAY, f"{RELAY} [172.16.3.1]", SUED, "ESMTPS", f"{sent}-3-00", ""),
+                (NORD, f"{NORD} [172.16.1.1]", RELAY, "ESMTPS", f"{sent}-2-00", ""),
                 ("maillab-send", "[172.16.1.1]", NORD, "ESMTP", f"{sent}-1-00", ""),
             ]
             assert copy.path == [NORD, RELAY, SUED]
@@ -295,3 +295,15 @@ async def test_shows_what_waits_and_tries_it_at_once(autojump_clock: object) -> 
             assert (len(far.mails), lab.queue()) == (1, [])
         with pytest.raises(LookupError):
             await lab.retry_now(work.entry.queue_id)
+
+
+async def test_a_message_outlives_the_lab(autojump_clock: object) -> None:
+    """What was waited for can be read when the lab is gone; what was only listed says that it is too late."""
+    async with memory_lab() as lab:
+        await lab.send(ANNA, NILS, subject="x")
+        waited_for = await lab.wait_for_message(to=NILS)
+        (listed,) = lab.mailbox(NILS).messages()
+
+    assert waited_for.subject == "x"
+    with pytest.raises(RuntimeError, match=rf"message 1 of {NILS} cannot be read: the lab has ended"):
+        assert listed.octets

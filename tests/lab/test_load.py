@@ -194,7 +194,8 @@ def test_all_mistakes_are_told_at_once_table_by_table() -> None:
         (LAB + NORD + 'hots = "a"\n', 'domain[0].hots: unknown key; did you mean "host"?'),
         (
             LAB + NORD + RELAY + "x = 1\n",
-            "relay[0].x: unknown key; known here: address, host, relays_for, smarthost, smtp",
+            "relay[0].x: unknown key; known here: address, bare_newlines, early_talkers, host, relays_for, "
+            "smarthost, smtp, tls",
         ),
         (LAB + '[[domain]]\nnmae = "a.example"\nusers = ["a"]', 'domain[0].nmae: unknown key; did you mean "name"?'),
     ],

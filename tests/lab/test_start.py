@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import socket
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -13,9 +15,9 @@ import pytest
 import trio
 
 from maillab import Lab, open_lab
+from maillab.lab.listening import LabStartError
 from maillab.lab.load import parse_lab
 from maillab.lab.mistakes import LabFileError
-from maillab.lab.start import LabStartError
 from maillab.lab.waiting import wait_until
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryNetwork
@@ -170,6 +172,71 @@ async def test_only_wants_ports_that_others_can_know() -> None:
         "mail.sued.example: smtp: port 0 with --only; a port that the other processes know, "
         "give HOST:PORT in the lab file"
     )
+
+
+@pytest.mark.parametrize("role", ["submission", "submissions"])
+async def test_only_wants_all_ports_that_are_given(role: str) -> None:
+    """Any free port for a mail program's listener is a mistake with `--only` as well."""
+    text = at_ports(2525, 2526, 2527).replace('"127.0.0.1:2525"', f'"127.0.0.1:2525"\n{role} = "127.0.0.1:0"')
+    with pytest.raises(LabFileError) as caught:
+        async with open_lab(parse_lab(text, "test"), only=[SUED]):
+            pass
+
+    assert str(caught.value) == (
+        f"{NORD}: {role}: port 0 with --only; a port that the other processes know, give HOST:PORT in the lab file"
+    )
+
+
+async def test_a_busy_port_of_any_listener_is_one_line() -> None:
+    """The line names the key of the listener that could not be had."""
+    network = MemoryNetwork()
+    spec = parse_lab(at_ports(2525, 2526, 2527), "test")
+    async with await network.listen(Endpoint("127.0.0.1", 17466)):
+        with pytest.raises(LabStartError) as caught:
+            async with open_lab(spec, network=network):
+                pass
+
+    assert str(caught.value) == (
+        f"{SUED} cannot listen on 127.0.0.1:17466: the port is in use; stop the other program (another lab?), "
+        'or give submissions = "HOST:PORT" in the lab file'
+    )
+
+
+class BusyPage:
+    """A page whose port somebody has."""
+
+    endpoint = Endpoint("127.0.0.1", 8025)
+
+    async def listen(self, lab: Lab) -> Endpoint:
+        raise OSError(errno.EADDRINUSE, "in use")
+
+    async def run(self) -> None:
+        raise AssertionError("it was never bound")
+
+
+async def test_a_busy_page_is_one_line() -> None:
+    """The page's place is an option, and the line says which."""
+    with pytest.raises(LabStartError) as caught:
+        async with open_lab(TWO_SCHOOLS, network=MemoryNetwork(), page=BusyPage()):
+            pass
+
+    assert str(caught.value) == (
+        "the page cannot listen on 127.0.0.1:8025: the port is in use; "
+        "stop the other program (another lab?), or give another --web HOST:PORT"
+    )
+
+
+@pytest.mark.parametrize(("name", "addresses"), [("localhost.localdomain.", ()), (socket.gethostname(), None)])
+async def test_a_foreign_host_may_have_a_name(name: str, addresses: tuple[str, ...] | None) -> None:
+    """A host that is given by a name is believed at all its addresses; one that nobody knows holds nothing up."""
+    text = at_ports(0, 0, 0) + f'[[foreign]]\nhost = "mx.far.example"\nsmtp = "{name}:2600"\n'
+    if addresses is None:
+        rows = await trio.socket.getaddrinfo(name, 25, type=socket.SOCK_STREAM)
+        addresses = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+    async with open_lab(parse_lab(text, "test"), crash_ends_all=True) as lab:
+        by_address = lab.servers[NORD].site.neighbours.by_address
+        assert set(addresses) <= set(by_address)
+        assert all(hosts == ("mx.far.example",) for hosts in by_address.values())
 
 
 async def test_two_processes_make_one_trace() -> None:

@@ -60,6 +60,7 @@ BEHIND_TUNNEL: Final = f"""
     name = "nord.example"
     users = ["anna"]
     smarthost = "{FAR}"
+    tls = "off"  # the tunnel listens in
 
     [[domain]]
     name = "sued.example"
@@ -91,7 +92,7 @@ async def test_one_connection_carries_many_messages(autojump_clock: object) -> N
 
 
 async def test_an_idle_connection_is_closed_with_quit(autojump_clock: object) -> None:
-    """A connection that carries nothing for five seconds ends politely, and both sides say so."""
+    """A connection that carries nothing for six seconds ends politely, and both sides say so."""
     async with memory_lab() as lab:
         await lab.send(ANNA, "ben@sued.example", subject="x")
         await trio.sleep(60)

@@ -9,12 +9,15 @@ from typing import Final
 import pytest
 
 from maillab import Lab
-from maillab.mailserver.reception import MESSAGE_LIMIT_OCTETS, RECEIVED_LIMIT, RECIPIENTS_LIMIT
+from maillab.mailserver.reception import RECEIVED_LIMIT
+from maillab.smtp.limits import Limits
 from tests.labs import NORD, RELAY, memory_lab, records_of, row_count, visit
 
 ANNA: Final = "anna@nord.example"
 NILS: Final = "nils@nord.example"
 STRANGER: Final = "eve@elsewhere.example"
+MESSAGE_LIMIT_OCTETS: Final = Limits().message_octets
+RECIPIENTS_LIMIT: Final = Limits().recipients
 TO_ANNA: Final = (f"MAIL FROM:<{STRANGER}>", f"RCPT TO:<{ANNA}>", "DATA")
 
 ODD_OCTETS: Final = (
@@ -97,7 +100,12 @@ async def test_writes_a_received_line(
         ("RCPT TO:<postMASTER>", "250 2.1.5 "),
         ("RCPT TO:<nobody@nord.example>", "550 5.1.1 "),
         ("RCPT TO:<ben@sued.example>", "550 5.7.1 "),
-        ("RCPT TO:<x@example.org>", "550 5.7.1 "),
+        ("RCPT TO:<x@example.org>", "550 5.1.2 "),
+        ("RCPT TO:<x@[127.0.0.1]>", "550 5.1.2 "),
+        ("RCPT TO:<x@[IPv6:::1]>", "550 5.1.2 "),
+        ("RCPT TO:<ben%sued.example@nord.example>", "550 5.1.1 "),
+        ('RCPT TO:<"ben@sued.example"@nord.example>', "550 5.1.1 "),
+        ("RCPT TO:<sued.example!ben@nord.example>", "550 5.1.1 "),
         ("RCPT TO:<jörg@nord.example>", "553 5.6.7 "),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from maillab.mail.address import Address
 from maillab.mailserver.routing import Refused, Routes, Taken
-from maillab.smtp.replies import Answer
+from maillab.smtp.answers import Answer
 
 HOSTS: Final = {
     "nord.example": "mail.nord.example",
@@ -89,8 +89,8 @@ def test_is_taken(routes: Routes, sender: str | None, recipient: str, relay_reas
             DIRECT,
             STRANGER,
             "anna@mail.nord.example",
-            Answer.RELAY_DENIED,
-            "only senders of nord.example may send to other domains",
+            Answer.UNKNOWN_DOMAIN,
+            "no server of this lab takes mail for mail.nord.example",
             id="a user at the host name is not at home",
         ),
         pytest.param(
@@ -161,9 +161,17 @@ def test_is_taken(routes: Routes, sender: str | None, recipient: str, relay_reas
             DIRECT,
             STRANGER,
             "x@example.org",
-            Answer.RELAY_DENIED,
-            "only senders of nord.example may send to other domains",
+            Answer.UNKNOWN_DOMAIN,
+            "no server of this lab takes mail for example.org",
             id="outside the lab for a stranger",
+        ),
+        pytest.param(
+            DIRECT,
+            STRANGER,
+            "x@[127.0.0.1]",
+            Answer.UNKNOWN_DOMAIN,
+            "no server of this lab takes mail for [127.0.0.1]",
+            id="an address is nobody's domain",
         ),
     ],
 )

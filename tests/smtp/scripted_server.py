@@ -1,7 +1,7 @@
 """A server that plays a script: it says what stands there, and insists on hearing what stands there.
 
 `S:` lines are said, those that stand together in one write.  `C:` lines are awaited, to the letter.  In parentheses:
-`(closes)`, `(says nothing)` until the client has gone, `(never stops talking)`.
+`(closes)`, `(says nothing)` until the client has gone, `(waits)` without reading, `(never stops talking)`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from maillab.trace.recorder import RecordLog
 
 CLIENT = Endpoint("172.16.1.1", 49152)
 SERVER = Endpoint("172.16.2.1", 25)
+WAIT_SECONDS = 10_000.0
 
 
 class ScriptedServer:
@@ -48,6 +49,8 @@ class ScriptedServer:
         match line:
             case "(closes)":
                 await self._stream.aclose()
+            case "(waits)":
+                await trio.sleep(WAIT_SECONDS)
             case "(says nothing)":
                 while await self._stream.receive_some():
                     pass

@@ -15,6 +15,7 @@ from maillab.smtp.client import (
     Outcome,
     SmtpClient,
 )
+from maillab.smtp.host import Limits
 from maillab.trace.recorder import Recorder
 from tests.smtp.list_host import ListHost, called
 from tests.smtp.scripted_server import scripted
@@ -250,8 +251,7 @@ async def test_dots_and_the_last_line_end_are_seen_to() -> None:
 async def test_any_octets_reach_a_server_of_ours() -> None:
     """Client and server end to end: dots, 8-bit and NUL arrive as they were sent, message after message."""
     messages = [b".\r\n", b"..\r\n.\r\n", b"", bytes(range(256)) + b"\r\n", b"\r\n.\r\n" * 300]
-    host = ListHost()
-    host.message_limit_octets = 1 << 20
+    host = ListHost(Limits(message_octets=1 << 20))
     async with called(host) as caller:
         client = SmtpClient(caller.stream, "mail.nord.example")
         await client.open()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from maillab.smtp.client import Failed
+from maillab.mail.address import Address
+from maillab.mail.envelope import Notice
+from maillab.smtp.client import Delivered, Failed, SmtpClient
+from tests.smtp.list_host import ListHost, called
 from tests.smtp.scripted_server import scripted
 from tests.smtp.test_client import HELLO, MESSAGE, TEXT, UP_TO_DATA, sent, shown, to
 
@@ -52,3 +55,49 @@ async def test_what_is_offered_is_used() -> None:
     """
     envelope = attrs.evolve(to("jürg", smtputf8=True), eight_bit=True)
     assert await sent(script, envelope, TEXT) == {"jürg": "Deferred 450 later"}
+
+
+ASKED = attrs.evolve(
+    to("ben", "berta"),
+    ret="HDRS",
+    envid="QQ314159",
+    notices={Address("ben", "sued.example"): Notice(("SUCCESS", "DELAY"), "rfc822;benno@sued.example")},
+)
+
+
+async def test_dsn_parameters_are_passed_on_where_dsn_is_offered() -> None:
+    """RFC 3461 section 5.2.1: as they came, and for those recipients about whom they were said."""
+    script = """
+    S: 220 hi
+    C: EHLO mail.nord.example
+    S: 250-hi
+    S: 250 DSN
+    C: MAIL FROM:<anna@nord.example> RET=HDRS ENVID=QQ314159
+    S: 250 Ok
+    C: RCPT TO:<ben@sued.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;benno@sued.example
+    S: 450 later
+    C: RCPT TO:<berta@sued.example>
+    S: 450 later
+    C: RSET
+    S: 250 Ok
+    """
+    assert await sent(script, ASKED) == {"ben": "Deferred 450 later", "berta": "Deferred 450 later"}
+
+
+async def test_dsn_parameters_are_kept_from_others() -> None:
+    """A server without DSN would refuse them with 555."""
+    script = f"{HELLO}{UP_TO_DATA}S: 450 later\nC: RSET\nS: 250 Ok"
+    envelope = attrs.evolve(ASKED, recipients=ASKED.recipients[:1])
+    assert await sent(script, envelope) == {"ben": "Deferred 450 later"}
+
+
+async def test_dsn_parameters_reach_a_server_of_ours() -> None:
+    """Client and server end to end: the envelope that is sent is the envelope that arrives."""
+    host = ListHost()
+    async with called(host) as caller:
+        client = SmtpClient(caller.stream, "mail.nord.example")
+        await client.open()
+        outcomes = await client.send(ASKED, TEXT)
+        assert all(isinstance(outcome, Delivered) for outcome in outcomes.values())
+        await client.quit()
+    assert host.messages == [(ASKED, TEXT)]

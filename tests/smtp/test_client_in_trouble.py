@@ -136,3 +136,29 @@ async def test_a_server_that_does_not_read_is_deferred(autojump_clock: MockClock
     """A message that nobody takes off the wire is given up."""
     outcomes = await sent(HELLO + UP_TO_DATA + "S: 354 go on\n(never stops talking)", to("ben"), b"x" * 500_000)
     assert outcomes == {"ben": "Deferred connection lost while the message was being sent"}
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ("S: 552 5.3.4 too big", "Failed 552 5.3.4 too big"),
+        ("S: 451 4.3.0 disk full", "Deferred 451 4.3.0 disk full"),
+        ("S: 421 4.3.2 stopping", "Deferred 421 4.3.2 stopping"),
+        ("S: 250 2.0.0 half is enough", "Deferred connection lost while the message was being sent"),
+        ("S: what", "Deferred connection lost while the message was being sent"),
+        ("", "Deferred connection lost while the message was being sent"),
+    ],
+)
+async def test_what_a_server_says_before_it_hangs_up_is_heard(said: str, outcome: str) -> None:
+    """A refusal in the middle of a big message counts, an acceptance does not: nobody took half a message."""
+    script = f"{HELLO}{UP_TO_DATA}S: 354 go on\n{said}\n(closes)"
+    async with scripted(script) as (client, _):
+        await client.open()
+        assert shown(await client.send(to("ben"), b"x" * 500_000)) == {"ben": outcome}
+        assert not client.usable
+
+
+async def test_a_refusal_is_heard_though_nobody_reads(autojump_clock: MockClock) -> None:
+    """A server that refuses early and stops reading is answered by its word, when patience is over."""
+    script = f"{HELLO}{UP_TO_DATA}S: 354 go on\nS: 552 5.3.4 too big\n(waits)"
+    assert await sent(script, to("ben"), b"x" * 500_000) == {"ben": "Failed 552 5.3.4 too big"}

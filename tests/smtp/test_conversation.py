@@ -9,16 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maillab.mail.address import Address
+from maillab.smtp.client_session import ClientSession
 from maillab.smtp.replies import Reply, ReplyStyle
-from maillab.smtp.session import (
-    NEED_DATA,
-    ClientSession,
-    EndOfData,
-    MessageChunk,
-    ProtocolError,
-    ServerSession,
-    Session,
-)
+from maillab.smtp.session import ProtocolError, ServerSession
+from maillab.smtp.table import NEED_DATA, EndOfData, MessageChunk, Session
 from maillab.smtp.words import Command, DataStart, Hello, MailFrom, Quit, RcptTo
 from tests.smtp.cutting import cut, piece_sizes
 from tests.smtp.test_session import ANNA, COMMANDS, accepting, in_sync

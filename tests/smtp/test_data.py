@@ -8,7 +8,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from maillab.smtp.data import END_OF_DATA, DataReader, has_bare_newline, on_the_wire
+from maillab.smtp.data import (
+    END_OF_DATA,
+    DataReader,
+    IncomingMessage,
+    LaxDataReader,
+    has_bare_newline,
+    on_the_wire,
+    with_whole_newlines,
+)
 from tests.smtp.cutting import cut, piece_sizes
 
 CHUNK_OCTETS = 1 << 18  # what on_the_wire gives at a time
@@ -34,9 +42,9 @@ FALSE_ENDS = {
 }
 
 
-def read(pieces: Iterable[bytes]) -> tuple[bytes, bytes | None]:
+def read(pieces: Iterable[bytes], make: type[DataReader] = DataReader) -> tuple[bytes, bytes | None]:
     """The message that is read from `pieces`, and what follows its end: None while the end has not come."""
-    reader = DataReader()
+    reader = make()
     message = b""
     rest: bytes | None = None
     for piece in pieces:
@@ -140,3 +148,61 @@ def test_a_newline_is_bare_unless_cr_and_lf_stand_together(octets: bytes) -> Non
     """RFC 5321 section 2.3.8: CR and LF only as a pair."""
     left = octets.replace(b"\r\n", b"")
     assert has_bare_newline(octets) == (b"\r" in left or b"\n" in left)
+    assert not has_bare_newline(with_whole_newlines(octets))
+
+
+@given(soup)
+@settings(deadline=None, max_examples=60)
+def test_whole_newlines_stay_as_they_are(octets: bytes) -> None:
+    """Normalizing makes CRLF of what is bare, and touches nothing else."""
+    whole = with_whole_newlines(octets)
+    assert with_whole_newlines(whole) == whole
+    assert whole.replace(b"\r\n", b"") == octets.replace(b"\r", b"").replace(b"\n", b"")
+
+
+# Taken for the end of data by the lax reader alone: what SMTP smuggling needs.
+LAX_ENDS = ["LF . LF", "LF . CRLF", "CRLF . LF"]
+
+
+@pytest.mark.parametrize("name", FALSE_ENDS)
+@given(sizes=piece_sizes)
+@settings(deadline=None, max_examples=20)
+def test_a_lax_reader_takes_lf_for_a_line_end(name: str, sizes: Sequence[int]) -> None:
+    """LF.LF and its kin end the data there, and there only; what follows is read as commands."""
+    wire = b"text" + FALSE_ENDS[name] + b"MAIL FROM:<eve@evil.example>\r\n"
+    message, rest = read(cut(wire, sizes), LaxDataReader)
+    if name in LAX_ENDS:
+        assert (message, rest) == (b"text" + FALSE_ENDS[name].partition(b".")[0], b"MAIL FROM:<eve@evil.example>\r\n")
+    else:
+        assert rest is None
+    assert (read(cut(wire, sizes))[1]) is None
+
+
+@given(soup, soup, piece_sizes)
+@settings(deadline=None)
+def test_the_cutting_makes_no_difference_to_a_lax_reader(message: bytes, rest: bytes, sizes: Sequence[int]) -> None:
+    """However the octets are cut, message and rest are the same."""
+    wire = message + END_OF_DATA + rest
+    assert read(cut(wire, sizes), LaxDataReader) == read([wire], LaxDataReader)
+
+
+@given(st.lists(st.sampled_from([b"", b".", b"..", b"...x", b"a.", b" ."]), max_size=8), piece_sizes)
+@settings(deadline=None, max_examples=60)
+def test_a_lax_reader_reads_what_is_right_too(lines: Sequence[bytes], sizes: Sequence[int]) -> None:
+    """A client that ends its lines with CRLF or with LF, and doubles its dots, is understood line by line."""
+    for newline in (b"\r\n", b"\n"):
+        wire = b"".join((b"." + line if line.startswith(b".") else line) + newline for line in lines) + b"." + newline
+        assert read(cut(wire, sizes), LaxDataReader) == (b"".join(line + newline for line in lines), b"")
+
+
+def test_a_message_is_gathered_up_to_its_limit() -> None:
+    """The limit itself is not too much; beyond it nothing is kept, and the next message begins anew."""
+    message = IncomingMessage(4)
+    for octets in (b"ab", b"cd"):
+        message.add(octets)
+    assert message.take() == b"abcd"
+    for octets in (b"abcd", b"e", b"fg"):
+        message.add(octets)
+    assert (message.is_too_big, message.size_octets) == (True, 7)
+    assert message.take() is None
+    assert message.take() == b""

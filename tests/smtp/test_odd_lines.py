@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 
-from maillab.smtp.replies import Answer, ReplyStyle
-from maillab.smtp.session import COMMAND_LINE_LIMIT_OCTETS, ENDLESS_LINE_LIMIT_OCTETS, Session
+from maillab.smtp.answers import Answer
+from maillab.smtp.replies import ReplyStyle
+from maillab.smtp.session import COMMAND_LINE_LIMIT_OCTETS, ENDLESS_LINE_LIMIT_OCTETS
+from maillab.smtp.table import Session
 from maillab.smtp.words import Noop
 from tests.smtp.cutting import cut, piece_sizes
 from tests.smtp.test_session import in_sync, refusals, server_in
@@ -93,3 +95,29 @@ def test_errors_are_said_in_the_labs_style(style: ReplyStyle) -> None:
     (text,) = refusals(server_in(Session.READY, style), b"DATA\r\n")
     words = style.reply(Answer.OUT_OF_ORDER, verb="DATA", expected="MAIL FROM:<sender@domain>")
     assert text == words.text
+
+
+@pytest.mark.parametrize("command", [b"MAIL FROM:<>", b"AUTH PLAIN", b"RCPT TO:<a@b>", b"NOOP"])
+def test_the_end_of_a_line_that_is_too_long_is_no_command(command: bytes) -> None:
+    """What follows a part that was swallowed already belongs to it, also where such commands may be longer."""
+    session = server_in(Session.READY)
+    assert refusals(session, b"x" * COMMAND_LINE_LIMIT_OCTETS) == []
+    (text,) = refusals(session, command + b"\r\n")
+    assert text.startswith("500 5.5.2 Line too long")
+    assert in_sync(session)
+
+
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        (b"MAIL FROM:<a@b> ENVID=" + b"x" * 100 + b" AUTH=", 512 + 26 + 17 + 10 + 500 + 9 + 107),
+        (b"rcpt TO:<a@b> ORCPT=rfc822;", 512 + 28 + 508),
+        (b"STARTTLS", COMMAND_LINE_LIMIT_OCTETS),
+        (b"EHLO ", COMMAND_LINE_LIMIT_OCTETS),
+    ],
+)
+def test_extensions_make_some_lines_longer(line: bytes, limit: int) -> None:
+    """RFC 5321 section 4.5.3.1.4: each parameter adds what its own RFC says; the other commands gain nothing."""
+    for octets, too_long in ((limit, False), (limit + 1, True)):
+        (text, *_) = [*refusals(server_in(Session.MAIL_GIVEN), line.ljust(octets - 2, b"x") + b"\r\n"), ""]
+        assert text.startswith("500 5.5.2 Line too long") == too_long
