@@ -32,6 +32,10 @@ class AddressBook:
         """The real listener behind `host` (a host name, a domain or an address) and a standard port."""
         return self._listeners.get((self._host_of.get(host.lower(), ""), port))
 
+    def host_of(self, name: str) -> str | None:
+        """The host name behind a host name, a domain or an address."""
+        return self._host_of.get(name.lower())
+
     def shown(self, host: str) -> str | None:
         """The address that people see: 172.16.1.1."""
         return self._shown.get(self._host_of.get(host.lower(), ""))

@@ -16,6 +16,7 @@ from maillab.lab.spec import SMTP_PORT, LabSpec
 from maillab.lab.waiting import WAIT_SECONDS, wait_until
 from maillab.mail.address import Address, AddressError
 from maillab.mailserver import queue
+from maillab.mailserver.choices import Tls
 from maillab.mailserver.mailserver import MailServer
 from maillab.mailserver.queue import Work
 from maillab.network.network import Network
@@ -162,10 +163,13 @@ class Lab:
         if octets is None:
             message_id = f"{self._chance.getrandbits(_MESSAGE_ID_BITS):x}"
             octets = written(sender, to, subject, body, at=self.clock.time(), message_id=message_id)
-        target = self.book.find(server or self._server_for(sender), SMTP_PORT)
+        name = server or self._server_for(sender)
+        target = self.book.find(name, SMTP_PORT)
         if target is None:
             raise LookupError(f"{server} is no server of this lab")
-        return await submit(self.network, target, self.recorder, sender, to, octets)
+        wants_tls = any(each.host == self.book.host_of(name) and each.tls is Tls.REQUIRED for each in self.spec.servers)
+        tls = self.authority.client_context() if wants_tls else None
+        return await submit(self.network, target, self.recorder, sender, to, octets, tls)
 
     def _server_for(self, sender: str) -> str:
         domain = Address.parse(sender).domain_key if sender else ""

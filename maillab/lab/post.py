@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -51,9 +52,15 @@ def written(sender: str, to: Sequence[str], subject: str, body: str, *, at: floa
 
 
 async def submit(
-    network: Network, target: Endpoint, recorder: Recorder, sender: str, recipients: Sequence[str], octets: bytes
+    network: Network,
+    target: Endpoint,
+    recorder: Recorder,
+    sender: str,
+    recipients: Sequence[str],
+    octets: bytes,
+    tls: ssl.SSLContext | None = None,
 ) -> Sent:
-    """Hand `octets` to the server at `target`.
+    """Hand `octets` to the server at `target`; with `tls` inside TLS.
 
     Raises:
         MailRefusedError: the server took it for nobody, or cannot be reached.
@@ -81,6 +88,8 @@ async def submit(
     try:
         client = SmtpClient(stream, CLIENT_NAME)
         await client.open()
+        if tls is not None:
+            await client.start_tls(tls, target.host)
         outcomes = await client.send(envelope, octets)
         await client.quit()
     except UnusableError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -9,7 +10,9 @@ from typing import Final
 import pytest
 import trio
 
-from maillab import Lab
+from maillab import Lab, open_lab
+from maillab.lab.load import parse_lab
+from maillab.lab.waiting import wait_until
 from maillab.mailserver.choices import Role
 from maillab.mailserver.mailserver import EARLY_TALKER_PAUSE_SECONDS
 from maillab.mailserver.turnstile import Turnstile
@@ -188,6 +191,19 @@ async def test_an_early_talker_is_recorded_and_served(autojump_clock: object) ->
         await stream.send_all(b"NOOP\r\nQUIT\r\n")
 
         assert [line[:3] for line in (await all_of(stream)).splitlines()] == [b"220", b"250", b"221"]
+        (checked,) = records_of(lab, "policy.checked")
+        assert (checked["policy"], checked["result"]) == ("early-talker", "served")
+
+
+async def test_an_early_talker_is_noticed_on_a_real_port() -> None:
+    """Octets that are there before the greeting are seen without being read."""
+    async with open_lab(parse_lab(lab_file(), "test").on_free_ports(), crash_ends_all=True) as lab:
+        target = lab.book.find(NORD, 25)
+        assert target is not None
+        with socket.create_connection(target) as early:  # without a checkpoint: the lab has not accepted it yet
+            early.sendall(b"QUIT\r\n")
+            await wait_until(lambda: records_of(lab, "connection.closed") or None, lab.recorder, "connection.closed")
+
         (checked,) = records_of(lab, "policy.checked")
         assert (checked["policy"], checked["result"]) == ("early-talker", "served")
 

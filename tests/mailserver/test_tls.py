@@ -295,3 +295,12 @@ async def test_a_host_that_never_greets_is_given_up(autojump_clock: object) -> N
         (closed,) = records_of(lab, "connection.closed", side="client", peer_name=FAR)
         assert deferred["reply"] == closed["reason"] == "no answer for 300 seconds"
         nursery.cancel_scope.cancel()
+
+
+async def test_a_program_hands_mail_in_as_the_server_wants_it(autojump_clock: object) -> None:
+    """`Lab.send` speaks TLS to a server that takes nothing in clear, by whatever name it is called."""
+    async with memory_lab(two_servers("required", "off")) as lab:
+        for name in (None, NORD, "nord.example", "172.16.1.1"):
+            await lab.send(ANNA, ANNA, subject="x", server=name)
+
+        assert [protocol_of(message) for message in lab.mailbox(ANNA).messages()] == ["ESMTPS"] * 4
