@@ -32,14 +32,15 @@ INPUT_AND_OUTPUT: Final = frozenset(
 )
 SANS_IO_NAMES: Final = frozenset(  # in whatever room they are
     {"words", "parsing", "table", "session", "client_session", "reply_reader", "data", "answers", "replies", "sasl"}
-    | {"routing", "correlation", "retry", "bounce"}
+    | {"routing", "correlation", "retry", "report", "greylist", "choices"}
 )
 SANS_IO_MODULES: Final[Mapping[str, frozenset[str]]] = {
     "trace": frozenset(
         {"identity", "path", "story", "steps", "layout", "cells", "ladder", "mermaid", "copies", "conversation"}
         | {"record", "console", "captions", "paper", "svg", "svg_layout", "svg_steps"}
     ),
-    "lab": frozenset({"spec", "mistakes", "values", "structure", "agreement", "aliases"}),
+    "dns": frozenset({"records", "zone", "response", "rate", "mail_hosts"}),
+    "lab": frozenset({"spec", "addressing", "zones", "mistakes", "values", "structure", "agreement", "aliases"}),
 }
 SANS_IO_ROOMS: Final = frozenset({"mail"})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, listener_endpoint
+from maillab.lab.addressing import listener_endpoint
+from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec
 from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
 

@@ -9,19 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from maillab.dns.zone import Zones
+from maillab.lab.addressing import listener_endpoint
 from maillab.lab.aliases import check_aliases, check_users
 from maillab.lab.mistakes import Mistake, Where, as_toml, did_you_mean, path_text
-from maillab.lab.spec import (
-    SERVER_LIMIT,
-    Addressing,
-    LabSpec,
-    Login,
-    Outgoing,
-    default_address,
-    default_host,
-    listener_endpoint,
-)
+from maillab.lab.spec import SERVER_LIMIT, Addressing, LabSpec, Login, Outgoing, default_address, default_host
 from maillab.lab.values import is_host_name
+from maillab.lab.zones import derived_records, zone_record
 from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
 
@@ -156,6 +150,20 @@ def check_logins(spec: LabSpec) -> Iterator[Mistake]:
             yield Mistake(path_text(("domain", i, key)), found, *ways)
 
 
+def check_dns(spec: LabSpec) -> Iterator[Mistake]:
+    """Every record that the file adds is one, lies in a zone of the lab, and may stand beside what is there."""
+    try:
+        zones = Zones(derived_records(spec))
+    except ValueError:
+        return  # a name or address that is none, which its reader has found
+    for i, record in enumerate(spec.dns.records):
+        try:
+            zones.add(zone_record(record))
+        except ValueError as error:
+            found, _, expected = str(error).partition("; ")
+            yield Mistake(path_text(("dns", "records", i)), found, expected)
+
+
 CHECKS: Final[tuple[Callable[[LabSpec], Iterator[Mistake]], ...]] = (
     check_size,
     check_titles,
@@ -168,6 +176,7 @@ CHECKS: Final[tuple[Callable[[LabSpec], Iterator[Mistake]], ...]] = (
     check_relays,
     check_users,
     check_aliases,
+    check_dns,
 )
 
 

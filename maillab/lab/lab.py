@@ -14,6 +14,7 @@ from maillab.lab.post import Sent, submit, written
 from maillab.lab.sites import domain_hosts, mailboxes_of
 from maillab.lab.spec import SMTP_PORT, LabSpec
 from maillab.lab.waiting import WAIT_SECONDS, wait_until
+from maillab.lab.zones import zones_of
 from maillab.mail.address import Address, AddressError
 from maillab.mailserver import queue
 from maillab.mailserver.choices import Tls
@@ -48,10 +49,12 @@ class Lab:
         self.clock = clock
         self.book = book
         self.authority = authority
+        self.zones = zones_of(spec)
+        """The lab's DNS; what is changed here is true at once."""
         self.trace_book = TraceBook()
         self.servers: dict[str, MailServer] = {}
         """The servers of this process, by host name."""
-        self._chance = chance
+        self.chance = chance
         recorder.add_listener(self.trace_book.add)
 
     @property
@@ -131,8 +134,20 @@ class Lab:
         now = self.clock.lab_time()
         for host in hosts:
             await self.database.write(partial(queue.make_due, server=host, queue_id=queue_id, now=now))
-            self.servers[host].delivery.wake_all()
+            self.servers[host].delivery.wake_all(at_once=True)
         return hosts
+
+    def advance_clock(self, seconds: float) -> float:
+        """Let the lab's time jump on, and try what is due then; gives the lab's time, in seconds since 1970.
+
+        Raises:
+            ValueError: `seconds` is no time to move on by.
+        """
+        self.clock.advance(seconds)
+        self.recorder.ahead_seconds = self.clock.ahead_seconds
+        for server in self.servers.values():
+            server.delivery.wake_all()
+        return self.clock.lab_time()
 
     async def send(
         self,
@@ -161,7 +176,7 @@ class Lab:
         """
         to = [recipients] if isinstance(recipients, str) else [*recipients]
         if octets is None:
-            message_id = f"{self._chance.getrandbits(_MESSAGE_ID_BITS):x}"
+            message_id = f"{self.chance.getrandbits(_MESSAGE_ID_BITS):x}"
             octets = written(sender, to, subject, body, at=self.clock.time(), message_id=message_id)
         name = server or self._server_for(sender)
         target = self.book.find(name, SMTP_PORT)

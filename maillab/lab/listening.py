@@ -8,8 +8,11 @@ import os
 from collections.abc import Collection
 from typing import Final
 
+from maillab.dns.server import DnsListener
+from maillab.dns.server import listen as dns_listen
+from maillab.lab.addressing import dns_endpoints, listener_endpoint
 from maillab.lab.lab import Lab
-from maillab.lab.spec import Addressing, listener_endpoint
+from maillab.lab.spec import Addressing
 from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import NetworkListener
@@ -30,7 +33,7 @@ async def listen(
         LabStartError: an address cannot be had.
     """
     listeners: dict[str, dict[Role, NetworkListener]] = {host: {} for host in hosts}
-    in_container = addressing is Addressing.HOSTS and len(hosts) < len(lab.spec.servers)
+    in_container = _has_container(lab, addressing, hosts)
     for k, server in enumerate(lab.spec.servers):
         if server.host not in hosts:
             continue
@@ -66,3 +69,31 @@ def cannot_listen(who: str, endpoint: Endpoint, error: OSError, other_place: str
         errno.EACCES: ("ports under 1024 need root", "use --addressing ports, or run the lab in containers"),
     }.get(error.errno or 0, (os.strerror(error.errno) if error.errno else str(error), "use another address"))
     return f"{who} cannot listen on {endpoint}: {found}; {mend}"
+
+
+async def listen_for_names(
+    lab: Lab, addressing: Addressing, hosts: Collection[str], stack: contextlib.AsyncExitStack
+) -> list[DnsListener]:
+    """Listen for DNS, where this process does; `stack` closes what was opened.
+
+    Raises:
+        LabStartError: an address cannot be had.
+    """
+    listeners = []
+    in_container = _has_container(lab, addressing, hosts)
+    for place in dns_endpoints(lab.spec, addressing, hosts):
+        endpoint = Endpoint(ALL_INTERFACES, place.port) if in_container and lab.spec.dns.listen is None else place
+        try:
+            listener = await dns_listen(lab.network, endpoint)
+        except OSError as error:
+            raise LabStartError(cannot_listen("the name server", endpoint, error, "[dns] listen")) from None
+        stack.push_async_callback(listener.aclose)
+        listeners.append(listener)
+        if in_container:
+            break  # all interfaces are one place
+    return listeners
+
+
+def _has_container(lab: Lab, addressing: Addressing, hosts: Collection[str]) -> bool:
+    """True for the one server of a process among several: it has all interfaces of its container to itself."""
+    return addressing is Addressing.HOSTS and len(hosts) == 1 < len(lab.spec.servers)

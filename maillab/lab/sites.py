@@ -114,7 +114,7 @@ def policy_of(spec: LabSpec, server: ServerSpec, authority: Authority) -> Policy
 
 
 def retry_plan(spec: LabSpec) -> RetryPlan:
-    return RetryPlan(spec.retry.after_seconds, spec.retry.give_up_after_seconds)
+    return RetryPlan(spec.retry.after_seconds, spec.retry.give_up_after_seconds, spec.retry.warn_after_seconds)
 
 
 def source_address(server: ServerSpec, addressing: Addressing) -> str | None:

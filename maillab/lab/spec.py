@@ -36,8 +36,6 @@ ReachableEndpoint = Annotated[Endpoint, "endpoint with a port that can be connec
 POSTMASTER: Final = "postmaster"  # RFC 5321 section 4.5.1: every domain has one
 SMTP_PORT: Final = Role.SMTP.value  # RFC 5321 section 4.5.4.2
 PORTS_HOST: Final = "127.0.0.1"
-FIRST_PORTS: Final[Mapping[Role, int]] = {Role.SMTP: 2525, Role.SUBMISSION: 15870, Role.SUBMISSIONS: 17465}
-"""Where server 0 listens when all servers share an address; server k does k ports above."""
 SERVER_LIMIT: Final = 4095  # the default addresses end with 172.31.255.1, where RFC 1918's 172.16/12 ends
 
 
@@ -54,6 +52,13 @@ class Outgoing(enum.Enum):
     OWN_SENDERS = "own-senders"  # a reverse-path in one of the server's domains, or the null path
     AUTHENTICATED = "authenticated"
     ANYONE = "anyone"
+
+
+class Language(enum.Enum):
+    """What servers write to people in."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
 
 
 class Login(enum.Enum):
@@ -122,6 +127,7 @@ class DomainSpec:
     tls: Tls = Tls.OPPORTUNISTIC
     bare_newlines: BareNewlines = BareNewlines.REJECT
     early_talkers: EarlyTalkers = EarlyTalkers.SERVE
+    greylist_seconds: SecondsOrNone = 0
     address: IPAddress = ""
 
     @property
@@ -223,6 +229,24 @@ class LimitsSpec:
 
 
 @attrs.frozen
+class DnsRecordSpec:
+    """One record that the file adds to the zones that follow from it."""
+
+    name: str
+    type: str
+    value: str
+    ttl: Count = 300
+
+
+@attrs.frozen
+class DnsSpec:
+    """The lab's name server; `listen` None lets the addressing decide."""
+
+    listen: Endpoint | None = None
+    records: tuple[DnsRecordSpec, ...] = ()
+
+
+@attrs.frozen
 class ForeignSpec:
     """A server that the lab does not start: routed to, shown, and believed."""
 
@@ -238,11 +262,13 @@ class LabSpec:
     name: str
     title: Mapping[str, str] = attrs.field(factory=dict)
     replies: ReplyStyle = ReplyStyle.REALISTIC
+    language: Language = Language.ENGLISH
     addressing: Addressing = Addressing.PORTS
     domains: tuple[DomainSpec, ...]
     relays: tuple[RelaySpec, ...] = ()
     retry: RetrySpec = attrs.field(factory=RetrySpec)
     limits: LimitsSpec = attrs.field(factory=LimitsSpec)
+    dns: DnsSpec = attrs.field(factory=DnsSpec)
     foreign: tuple[ForeignSpec, ...] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -280,28 +306,6 @@ def default_address(k: int) -> str:
     """The address of server k where the file gives none: 172.16.1.1, 172.16.2.1, ..."""
     n = k + 1
     return f"172.{16 + n // 256}.{n % 256}.1"
-
-
-def listener_endpoint(spec: LabSpec, k: int, role: Role, addressing: Addressing) -> Endpoint | None:
-    """Where server k really listens for `role`; None where it does not.  What the file says beats the addressing."""
-    server = spec.servers[k]
-    if role.is_submission and (isinstance(server, RelaySpec) or not server.has_login(role)):
-        return None
-    given: Endpoint | None = getattr(server, role.name.lower())
-    if given is not None:
-        return given
-    if server.smtp is not None and server.smtp.port == 0:
-        return server.smtp  # a server that takes any free port takes it for all
-    if addressing is Addressing.HOSTS:
-        return Endpoint(server.address, role.value)
-    return Endpoint(PORTS_HOST, FIRST_PORTS[role] + k)
-
-
-def smtp_endpoint(spec: LabSpec, k: int, addressing: Addressing) -> Endpoint:
-    """Where server k really listens for SMTP: every server does."""
-    endpoint = listener_endpoint(spec, k, Role.SMTP, addressing)
-    assert endpoint is not None
-    return endpoint
 
 
 def _numbered(server: Server, k: int) -> Server:

@@ -10,11 +10,15 @@ from typing import Any, Final, Protocol
 
 import trio
 
+from maillab.dns.lookup import asking
+from maillab.dns.resolver import Resolver
+from maillab.dns.server import DnsListener, DnsServer
 from maillab.lab.address_book import AddressBook
+from maillab.lab.addressing import listener_endpoint
 from maillab.lab.authority import CERTIFICATE_NAME, KEY_NAME, Authority
 from maillab.lab.clock import LabClock
 from maillab.lab.lab import Lab
-from maillab.lab.listening import LabStartError, cannot_listen, listen
+from maillab.lab.listening import LabStartError, cannot_listen, listen, listen_for_names
 from maillab.lab.load import load_lab
 from maillab.lab.mistakes import LabFileError, Mistake, as_toml, did_you_mean
 from maillab.lab.record_file import earlier_records, record_file
@@ -28,11 +32,12 @@ from maillab.lab.sites import (
     routes_of,
     source_address,
 )
-from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec, ServerSpec, listener_endpoint
+from maillab.lab.spec import SMTP_PORT, Addressing, DomainSpec, LabSpec, ServerSpec
 from maillab.mailbox import store
 from maillab.mailserver import queue
 from maillab.mailserver.choices import Role
 from maillab.mailserver.correlation import Neighbours
+from maillab.mailserver.greylist import Greylist
 from maillab.mailserver.mailserver import MailServer
 from maillab.mailserver.site import Site
 from maillab.mailserver.turnstile import Turnstile
@@ -105,9 +110,10 @@ async def open_lab(
     addressing = addressing or spec.addressing
     chance = chance or SystemRandom()
     hosts = _hosts_to_run(spec, addressing, only)
-    clock = LabClock()
+    clock = LabClock(data)
     run = base32(chance.getrandbits(5 * _RUN_ID_DIGITS), _RUN_ID_DIGITS).lower()
     recorder = Recorder(spec.name, run, clock.time)
+    recorder.ahead_seconds = clock.ahead_seconds
     async with _alone(), contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(data, SCHEMA))
         book = AddressBook(spec, addressing, hosts)
@@ -117,12 +123,16 @@ async def open_lab(
             sinks = (*sinks, stack.enter_context(record_file(data)))
         await stack.enter_async_context(recorder.drained_to(*sinks))
         listeners = await listen(here, addressing, hosts, stack)
+        names = await listen_for_names(here, addressing, hosts, stack)
         web = None if page is None else await _listen_for(page, here)
         await _prepare(here, hosts)
         neighbours = await _neighbours(here, hosts)
         stack.callback(recorder.bind().record, "lab.stopped")
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
+        name_server = DnsServer(here.zones, recorder.bind(), crash_ends_all=crash_ends_all)
+        for names_listener in names:
+            nursery.start_soon(name_server.serve, names_listener)
         turnstile = Turnstile(spec.limits.connections, spec.limits.connections_per_peer or None)
         trace_ids = TraceIds(clock.time, chance.getrandbits(_COUNTER_BITS))
         for server in spec.servers:
@@ -131,7 +141,7 @@ async def open_lab(
                 here.servers[server.host] = MailServer(site)
                 nursery.start_soon(here.servers[server.host].run, listeners[server.host])
         recorder.bind().record(
-            "lab.ready", web=web, servers=[_shown(here, server) for server in spec.servers], dns=None
+            "lab.ready", web=web, servers=[_shown(here, server) for server in spec.servers], dns=_first(names)
         )
         if page is not None:
             nursery.start_soon(page.run)
@@ -247,10 +257,13 @@ def _site(
         domain=server.domains[0] if server.domains else server.host,
         source=source_address(server, addressing),
         style=lab.spec.replies,
+        language=lab.spec.language.value,
         routes=routes_of(lab.spec, server),
         policy=policy_of(lab.spec, server, lab.authority),
         turnstile=turnstile,
+        greylist=Greylist(server.greylist_seconds if isinstance(server, DomainSpec) else 0),
         retry=retry_plan(lab.spec),
+        resolver=Resolver(asking(lab.zones), lab.chance),
         neighbours=neighbours,
         book=lab.book,
         network=lab.network,
@@ -259,8 +272,14 @@ def _site(
         log=lab.recorder.bind(server=server.host),
         clock=lab.clock,
         trace_ids=trace_ids,
+        chance=lab.chance,
         crash_ends_all=crash_ends_all,
     )
+
+
+def _first(names: Sequence[DnsListener]) -> str | None:
+    """Where to ask for names."""
+    return str(names[0].local) if names else None
 
 
 def _shown(lab: Lab, server: ServerSpec) -> dict[str, Any]:

@@ -25,7 +25,18 @@ from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn
 
 from maillab.lab.mistakes import NOBODYS_DOMAIN, Mistake, Where, as_toml, did_you_mean, nearest, path_text
-from maillab.lab.spec import Addressing, DomainSpec, ForeignSpec, LabSpec, LimitsSpec, RelaySpec, RetrySpec, UserSpec
+from maillab.lab.spec import (
+    Addressing,
+    DnsSpec,
+    DomainSpec,
+    ForeignSpec,
+    LabSpec,
+    Language,
+    LimitsSpec,
+    RelaySpec,
+    RetrySpec,
+    UserSpec,
+)
 from maillab.lab.values import READERS, WrongValue, read_choice, read_local_part
 from maillab.network.endpoint import Endpoint
 from maillab.smtp.replies import ReplyStyle
@@ -38,6 +49,7 @@ class LabTable:
     name: str
     title: Mapping[str, str] = attrs.field(factory=dict)
     replies: ReplyStyle = ReplyStyle.REALISTIC
+    language: Language = attrs.field(default=attrs.Factory(lambda table: _language_of(table.replies), takes_self=True))
     addressing: Addressing = Addressing.PORTS
 
 
@@ -50,6 +62,7 @@ class LabFile:
     relay: tuple[RelaySpec, ...] = ()
     retry: RetrySpec = attrs.field(factory=RetrySpec)
     limits: LimitsSpec = attrs.field(factory=LimitsSpec)
+    dns: DnsSpec = attrs.field(factory=DnsSpec)
     foreign: tuple[ForeignSpec, ...] = ()
 
     def to_spec(self) -> LabSpec:
@@ -57,13 +70,20 @@ class LabFile:
             name=self.lab.name,
             title=self.lab.title,
             replies=self.lab.replies,
+            language=self.lab.language,
             addressing=self.lab.addressing,
             domains=self.domain,
             relays=self.relay,
             retry=self.retry,
             limits=self.limits,
+            dns=self.dns,
             foreign=self.foreign,
         )
+
+
+def _language_of(replies: ReplyStyle) -> Language:
+    """A lab whose servers speak German writes German, unless the file says otherwise."""
+    return Language.GERMAN if replies is ReplyStyle.FILIUS_DE else Language.ENGLISH
 
 
 def read_tables(tables: Mapping[str, Any]) -> tuple[LabSpec, tuple[Mistake, ...]]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, Protocol
 
 import trio
 
+from maillab.dns.mail_hosts import Hosts, LoopsBack, NoSuchDomain, NoUsableHost, NullMx, TemporaryFailure
 from maillab.mail.address import Address
 from maillab.mail.envelope import Envelope
 from maillab.mailserver.choices import Role, Tls
 from maillab.mailserver.site import Site
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import Caller, NetworkStream
-from maillab.smtp.client import Deferred, Outcome, SmtpClient, UnusableError
+from maillab.smtp.client import Deferred, Failed, Outcome, SmtpClient, UnusableError
+from maillab.smtp.replies import Reply
 from maillab.trace.recorder import RecordLog
 
 SMTP_PORT: Final = Role.SMTP.value
@@ -21,30 +23,71 @@ CONNECT_TIMEOUT_SECONDS: Final = 30.0
 CLOSING: Final = 421  # RFC 5321 section 3.8
 
 
-class Connection:
-    """One connection at a time to one next hop, in TLS by the server's policy."""
+class Attempt(Protocol):
+    """Who hears which hosts are tried."""
 
-    def __init__(self, site: Site, next_hop: str) -> None:
+    log: RecordLog
+
+    def started(self, host: str) -> None:
+        """`host` is tried now."""
+
+    def passed_over(self, host: str, failure: Deferred) -> None:
+        """`host` could not take it now, and there is another one."""
+
+
+class Connection:
+    """One connection at a time to a destination, in TLS by the server's policy.
+
+    A destination is a host, or a domain whose mail hosts are looked up each time that there is nothing to be kept.
+    """
+
+    def __init__(self, site: Site, destination: str) -> None:
+        self.host = destination
+        """The host that was tried last."""
+        self.reached = False
+        """The last attempt came so far that some host spoke with us."""
+        self._addresses: Mapping[str, tuple[str, ...]] = {}  # of the mail hosts that were looked up last
         self._site = site
-        self._next_hop = next_hop
+        self._destination = destination
         self._stream: NetworkStream | None = None
         self._client: SmtpClient | None = None
         self._connection = ""
         self._log = site.log
 
-    async def send(self, envelope: Envelope, octets: bytes) -> Mapping[Address, Outcome]:
-        """Send over the kept connection, or a new one."""
+    async def send(self, envelope: Envelope, octets: bytes, attempt: Attempt) -> Mapping[Address, Outcome]:
+        """Send over the kept connection, or a new one to the best host that is to be had (RFC 5321 section 5.1)."""
+        self.reached = True
         if self._is_fit():
             assert self._client is not None
-            outcomes = await self._client.send(envelope, octets)
-            if not _hung_up(outcomes.values()):
-                return outcomes
+            attempt.started(self.host)
+            kept = await self._client.send(envelope, octets)
+            if not _hung_up(kept.values()):
+                return kept
             # The other side may have closed a connection that nobody used; that says nothing about the message.
         await self.close("broken")
+        self.reached = False
+        outcomes: Mapping[Address, Outcome] = {}
+        hosts = await self._mail_hosts(attempt.log)
+        if isinstance(hosts, Deferred | Failed):
+            attempt.started(self.host)
+            return dict.fromkeys(envelope.recipients, hosts)
+        for host in hosts:
+            self.host = host
+            attempt.started(host)
+            outcomes = await self._send_to(envelope, octets)
+            failure = _put_off(outcomes.values())
+            if failure is None or host == hosts[-1]:
+                break
+            attempt.passed_over(host, failure)
+            await self.close("another host is tried")
+        return outcomes
+
+    async def _send_to(self, envelope: Envelope, octets: bytes) -> Mapping[Address, Outcome]:
         try:
             client = await self._open()
         except UnusableError as error:
             return dict.fromkeys(envelope.recipients, Deferred(str(error), error.reply))
+        self.reached = True
         return await client.send(envelope, octets)
 
     def _is_fit(self) -> bool:
@@ -52,6 +95,34 @@ class Connection:
         if self._client is None or self._stream is None:
             return False
         return self._client.usable and not self._stream.has_octets_waiting
+
+    async def _mail_hosts(self, log: RecordLog) -> tuple[str, ...] | Deferred | Failed:
+        """The hosts to try, in their order; or what there is to say where there are none."""
+        site, destination = self._site, self._destination
+        self.host = destination
+        if destination not in site.routes.hosts:
+            return (destination,)
+        addresses = {shown for shown in [site.book.shown(site.host)] if shown}
+        found = await site.resolver.mail_hosts(destination, asking_host=site.host, asking_addresses=addresses, log=log)
+        match found:
+            case Hosts(hosts):
+                self._addresses = {host.host: host.addresses for host in hosts}
+                return tuple(host.host for host in hosts)
+            case NullMx(reason):  # RFC 7505 section 4.2
+                return Failed(reason, Reply(556, (reason,), "5.1.10"), "5.1.10")
+            case NoSuchDomain(reason):
+                return Failed(reason, status="5.1.2")
+            case NoUsableHost(reason):
+                return Failed(reason, status="5.4.4")
+            case LoopsBack(reason):
+                return Failed(reason, status="5.4.6")
+            case TemporaryFailure(reason):
+                return Deferred(reason)
+
+    @property
+    def passes_notices(self) -> bool:
+        """The host takes over what senders want to be told (RFC 3461)."""
+        return self._client is not None and "DSN" in self._client.extensions
 
     def bound(self, log: RecordLog) -> RecordLog:
         """`log` with the connection and the transaction that came last, if there was one."""
@@ -90,21 +161,22 @@ class Connection:
                 client = await self._connect()  # RFC 7435 section 4: rather in clear than not at all
         elif tls is Tls.REQUIRED:
             await self.close("no TLS")
-            raise UnusableError(f"{self._next_hop} does not offer STARTTLS, and {site.host} sends nothing in clear")
+            raise UnusableError(f"{self.host} does not offer STARTTLS, and {site.host} sends nothing in clear")
         return client
 
     async def _encrypt(self, client: SmtpClient) -> None:
-        site, host = self._site, self._next_hop
+        site, host = self._site, self.host
         version = await client.start_tls(site.policy.client_context(), host)
         if not site.book.is_local(host):
             self._log.record("tls.started", side="client", peer_name=host, version=version)
 
     async def _connect(self) -> SmtpClient:
         """A new connection in clear, greeted."""
-        site, host = self._site, self._next_hop
-        target = site.book.find(host, SMTP_PORT)
+        site, host = self._site, self.host
+        target = self._target()
         if target is None:
-            raise UnusableError(f"{host} is no server of this lab")
+            where = ", ".join(self._addresses.get(host, ()))
+            raise UnusableError(f"no server of this lab is at {host}{f' ({where})' if where else ''}")
         self._connection = site.recorder.new_connection()
         self._log = site.log.bind(connection=self._connection)
         shown = f"{host} ({self._shown})"
@@ -128,10 +200,17 @@ class Connection:
         self._client = client
         return client
 
+    def _target(self) -> Endpoint | None:
+        """Where the host really listens: at the addresses that DNS has for it, be they its own or not."""
+        book, addresses = self._site.book, self._addresses.get(self.host)
+        if addresses is None or book.shown(self.host) in addresses:
+            return book.find(self.host, SMTP_PORT)
+        return next(filter(None, (book.find(address, SMTP_PORT) for address in addresses)), None)
+
     @property
     def _shown(self) -> str:
         """The next hop's address as people see it."""
-        return str(Endpoint(self._site.book.shown(self._next_hop) or self._next_hop, SMTP_PORT))
+        return str(Endpoint(self._site.book.shown(self.host) or self.host, SMTP_PORT))
 
     def _record(self, event: str, **keys: object) -> None:
         self._log.record(
@@ -139,9 +218,15 @@ class Connection:
             protocol="smtp",
             side="client",
             peer=self._shown,
-            peer_name=self._next_hop,
+            peer_name=self.host,
             **keys,
         )
+
+
+def _put_off(outcomes: Collection[Outcome]) -> Deferred | None:
+    """Why nobody was served now, so that another host may be asked; None where somebody got a final answer."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
+    return failures[0] if failures and len(failures) == len(outcomes) else None
 
 
 def _hung_up(outcomes: Iterable[Outcome]) -> bool:

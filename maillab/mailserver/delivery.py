@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import trio
@@ -13,7 +13,7 @@ from maillab.mail.envelope import NO_NOTICE, Envelope, Notice
 from maillab.mailserver import queue
 from maillab.mailserver.connection import Connection
 from maillab.mailserver.queue import Work
-from maillab.mailserver.settlement import settle
+from maillab.mailserver.settlement import Tried, settle
 from maillab.mailserver.site import Site
 from maillab.smtp.client import Deferred, Outcome
 from maillab.storage import messages
@@ -51,14 +51,19 @@ class Delivery:
         elif worker is not None:
             worker.wake()
 
-    def wake_all(self) -> None:
-        """The clock was moved, or due times were."""
+    def wake_all(self, *, at_once: bool = False) -> None:
+        """The clock was moved, or due times were; `at_once` also asks hosts whose turn has not come."""
         for worker in self._workers.values():
+            if at_once:
+                worker.give_another_chance()
             worker.wake()
 
 
 class NextHop:
-    """Takes what is due for one host from the queue, and hands it to up to ten connections."""
+    """Takes what is due for one destination from the queue, and hands it to up to ten connections.
+
+    A destination that cannot be reached is left alone until its time, whatever else comes for it meanwhile.
+    """
 
     def __init__(self, site: Site, next_hop: str, wake: Callable[[str], None]) -> None:
         self._site = site
@@ -67,6 +72,13 @@ class NextHop:
         self._awake = trio.Event()
         self._in_flight: set[str] = set()
         self._connection_count = 0
+        self._failure_count = 0  # in a row, to reach anybody there
+        self._down_until = 0.0  # lab time
+        self._down_because = ""
+
+    def give_another_chance(self) -> None:
+        """Somebody wants to know whether it is there now."""
+        self._down_until = 0.0
 
     def wake(self) -> None:
         self._awake.set()
@@ -130,10 +142,9 @@ class NextHop:
             wait_seconds = site.retry.after_seconds[0]
             log = connection.bound(_log_of(site, work))
             if isinstance(error, StorageError):
+                about = _Attempt(log, work).about(connection.host)
                 reason = f"the outcome could not be stored: {error}"
-                log.record(
-                    "delivery.deferred", **self._about(work), code=None, reply=reason, retry_in_seconds=wait_seconds
-                )
+                log.record("delivery.deferred", **about, code=None, reply=reason, retry_in_seconds=wait_seconds)
             else:
                 site.record_crash(error, log)
             await trio.sleep(wait_seconds)
@@ -143,35 +154,77 @@ class NextHop:
             self._wake_other(next_hop)
 
     async def _deliver(self, work: Work, connection: Connection) -> frozenset[str]:
-        """Try once to reach all recipients; the next hops that new mail (a bounce) waits for."""
+        """Try once to reach all recipients; the next hops that new mail (a report) waits for."""
         site, entry = self._site, work.entry
-        log = _log_of(site, work)
-        log.record("delivery.started", **self._about(work))
+        attempt = _Attempt(_log_of(site, work), work)
         recipients = [Address.parse(recipient.address) for recipient in work.recipients]
         octets = site.database.read(lambda db: messages.octets(db, site.host, entry.message_id))
-        sender = Address.parse(entry.sender) if entry.sender else None
         outcomes: dict[Address, Outcome] = {}
-        notices = _notices(work)
-        for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
-            some = tuple(recipients[start : start + RECIPIENTS_PER_TRANSACTION])
-            envelope = Envelope(sender, some, entry.eight_bit, entry.smtputf8, entry.ret, entry.envid, notices)
-            try:
-                outcomes |= await connection.send(envelope, octets)
-            except Exception as error:
-                site.record_crash(error, connection.bound(log))
-                await connection.close("crashed")
-                outcomes |= dict.fromkeys(some, Deferred("a fault of our own"))
-        return await settle(
-            site, entry, self._next_hop, _attempt(work), outcomes, notices, octets, connection.bound(log)
-        )
+        due_at = self._until(work, self._down_until)
+        if site.clock.lab_time() < self._down_until and due_at is not None:
+            outcomes |= dict.fromkeys(recipients, Deferred(f"not tried again yet: {self._down_because}"))
+        else:  # also at the very end of the message's time: once more before it comes back
+            for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
+                some = tuple(recipients[start : start + RECIPIENTS_PER_TRANSACTION])
+                outcomes |= await self._send(work, some, octets, connection, attempt)
+            due_at = self._next_attempt(work, attempt.number, connection, outcomes)
+        tried = Tried(connection.host, attempt.number, outcomes, due_at, connection.passes_notices)
+        return await settle(site, work, tried, octets, connection.bound(attempt.log))
 
-    def _about(self, work: Work) -> dict[str, Any]:
-        """What every record of an attempt says."""
-        return {
-            "recipients": [recipient.address for recipient in work.recipients],
-            "next_hop": self._next_hop,
-            "attempt": _attempt(work),
-        }
+    async def _send(
+        self, work: Work, recipients: tuple[Address, ...], octets: bytes, connection: Connection, attempt: _Attempt
+    ) -> Mapping[Address, Outcome]:
+        entry = work.entry
+        sender = Address.parse(entry.sender) if entry.sender else None
+        envelope = Envelope(sender, recipients, entry.eight_bit, entry.smtputf8, entry.ret, entry.envid, _notices(work))
+        try:
+            return await connection.send(envelope, octets, attempt)
+        except Exception as error:
+            self._site.record_crash(error, connection.bound(attempt.log))
+            await connection.close("crashed")
+            return dict.fromkeys(recipients, Deferred("a fault of our own"))
+
+    def _next_attempt(
+        self, work: Work, number: int, connection: Connection, outcomes: Mapping[Address, Outcome]
+    ) -> float | None:
+        """When what was deferred is tried again; a destination that nobody reached has waits of its own."""
+        site, now, jitter = self._site, self._site.clock.lab_time(), self._site.chance.random()
+        failures = [outcome for outcome in outcomes.values() if isinstance(outcome, Deferred)]
+        if connection.reached or len(failures) < len(outcomes):
+            self._failure_count = 0
+            return site.retry.next_attempt(number, work.entry.accepted_at, now, jitter=jitter)
+        self._failure_count = max(self._failure_count + 1, number)
+        self._down_because = failures[0].reason
+        self._down_until = site.retry.next_attempt(self._failure_count, now, now, jitter=jitter) or now
+        return self._until(work, self._down_until)
+
+    def _until(self, work: Work, due_at: float) -> float | None:
+        """`due_at`, or the end of the message's time if that comes sooner; None when it has come."""
+        end = work.entry.accepted_at + self._site.retry.give_up_after_seconds
+        return min(due_at, end) if self._site.clock.lab_time() < end else None
+
+
+class _Attempt:
+    """Records which hosts an attempt tries."""
+
+    def __init__(self, log: RecordLog, work: Work) -> None:
+        self.log = log
+        self.number = 1 + max(recipient.attempts for recipient in work.recipients)
+        self._recipients = [recipient.address for recipient in work.recipients]
+        self._host = ""
+
+    def about(self, host: str) -> dict[str, Any]:
+        """What every record of the attempt says."""
+        return {"recipients": self._recipients, "next_hop": host, "attempt": self.number}
+
+    def started(self, host: str) -> None:
+        if host != self._host:  # one record, however many transactions the recipients need
+            self.log.record("delivery.started", **self.about(host))
+            self._host = host
+
+    def passed_over(self, host: str, failure: Deferred) -> None:
+        code = failure.reply.code if failure.reply else None
+        self.log.record("delivery.deferred", **self.about(host), code=code, reply=failure.reason, retry_in_seconds=0)
 
 
 def _notices(work: Work) -> dict[Address, Notice]:
@@ -181,11 +234,6 @@ def _notices(work: Work) -> dict[Address, Notice]:
         for recipient in work.recipients
         if recipient.notice != NO_NOTICE
     }
-
-
-def _attempt(work: Work) -> int:
-    """The number of the attempt that this work is; the first is 1."""
-    return 1 + max(recipient.attempts for recipient in work.recipients)
 
 
 def _log_of(site: Site, work: Work) -> RecordLog:

@@ -47,6 +47,7 @@ CREATE TABLE queue_recipient (
     last_reply TEXT NOT NULL,
     notify TEXT NOT NULL,
     orcpt TEXT,
+    warned INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (server, queue_id, address)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX queue_recipient_due ON queue_recipient (server, next_hop, due_at, queue_id);
@@ -101,6 +102,7 @@ class QueuedRecipient:
     last_reply: str  # of the last attempt; "" before the first
     notify: str = ""  # NOTIFY and ORCPT as they were given (RFC 3461); "" where nothing was said
     orcpt: str | None = None
+    warned: bool = attrs.field(default=False, converter=bool)  # its sender knows that it takes long
 
     @property
     def notice(self) -> Notice:
@@ -121,7 +123,7 @@ _ENTRY: Final = (
     " ret, envid"
 )
 _entry_values: Final = attrgetter(*(field.name for field in attrs.fields(QueueEntry)))
-_RECIPIENT: Final = "address, next_hop, attempts, due_at, last_reply, notify, orcpt"
+_RECIPIENT: Final = "address, next_hop, attempts, due_at, last_reply, notify, orcpt, warned"
 _ENTRY_WIDTH: Final = _ENTRY.count(",") + 1
 
 
@@ -206,7 +208,7 @@ def enqueue(
         (server, *_entry_values(entry)),
     )
     db.executemany(
-        "INSERT INTO queue_recipient VALUES (?, ?, ?, ?, 0, ?, '', ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO queue_recipient VALUES (?, ?, ?, ?, 0, ?, '', ?, ?, 0) ON CONFLICT DO NOTHING",
         [
             (server, entry.queue_id, address, next_hop, due_at, *notices.get(address, NOTHING_SAID))
             for address, next_hop in recipients
@@ -275,6 +277,14 @@ def defer(
         "UPDATE queue_recipient SET attempts = attempts + 1, due_at = ?, last_reply = ?"
         " WHERE server = ? AND queue_id = ? AND address = ?",
         [(due_at, reply, server, queue_id, address) for address in addresses],
+    )
+
+
+def mark_warned(db: sqlite3.Connection, server: str, queue_id: str, addresses: Iterable[str]) -> None:
+    """The sender has been told that it takes long for these recipients: it is told once."""
+    db.executemany(
+        "UPDATE queue_recipient SET warned = 1 WHERE server = ? AND queue_id = ? AND address = ?",
+        [(server, queue_id, address) for address in addresses],
     )
 
 

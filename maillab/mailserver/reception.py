@@ -5,13 +5,14 @@ Implements `smtp.server.Host`, one object for each connection.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import attrs
 
-from maillab.mail.address import Address, AddressError
+from maillab.mail.address import Address
 from maillab.mail.date import mail_date
 from maillab.mail.envelope import NO_NOTICE, Envelope, Notice
 from maillab.mail.message import Message
@@ -20,12 +21,15 @@ from maillab.mailserver.acceptance import job_for, record_acceptance
 from maillab.mailserver.choices import BareNewlines, Role, Tls
 from maillab.mailserver.completion import completed
 from maillab.mailserver.correlation import arrival
+from maillab.mailserver.directory import expanded, verified
+from maillab.mailserver.greylist import Triple
 from maillab.mailserver.peer import Peer
-from maillab.mailserver.routing import Refused, Taken
+from maillab.mailserver.reporting import report_delivered
+from maillab.mailserver.routing import Refused
 from maillab.mailserver.site import Site
 from maillab.smtp.answers import Answer
 from maillab.smtp.data import has_bare_newline, with_whole_newlines
-from maillab.smtp.replies import Reply, quoted
+from maillab.smtp.replies import Reply
 from maillab.smtp.sasl import MECHANISMS, Credentials
 from maillab.smtp.words import Hello, MailFrom, RcptTo
 from maillab.storage.errors import StorageError
@@ -112,6 +116,7 @@ class Reception:
 
     def tls_started(self, description: str) -> None:
         self._in_tls = True
+        self._user = None
         self._hello = Hello("")
         self.reset()
         self._log.record("tls.started", side="server", peer_name=self._peer.name, version=description)
@@ -165,6 +170,10 @@ class Reception:
             if verdict.answer is Answer.RELAY_DENIED:
                 log.record("policy.checked", policy="relay", result="refused", reason=verdict.reason)
             return self._refuse_recipient(log, recipient, verdict.answer, verdict.reason)
+        if not verdict.relay_reason and (seconds := self._greylisted_seconds(recipient)):
+            reason = f"new here; come again in {seconds:.0f} s"
+            log.record("policy.checked", policy="greylist", result="deferred", reason=reason)
+            return self._refuse_recipient(log, recipient, Answer.GREYLISTED, reason)
         if verdict.relay_reason:
             log.record("policy.checked", policy="relay", result="passed", reason=verdict.relay_reason)
         self._recipients.append(recipient)
@@ -173,34 +182,10 @@ class Reception:
         return self.style.reply(Answer.RECIPIENT_OK)
 
     def verify(self, who: str) -> Reply:
-        if not self._policy.tells_users:
-            return self.style.reply(Answer.CANNOT_VERIFY, address=who)
-        found = self._somebody(who)
-        if found is None:
-            return self.style.reply(Answer.VERIFY_UNKNOWN, address=who)
-        return self.style.reply(Answer.VERIFIED, address=f"<{found}>")
+        return verified(self._site, who)
 
     def expand(self, list_name: str) -> Reply:
-        if not self._policy.tells_users:
-            return self.style.reply(Answer.NOT_IMPLEMENTED, verb="EXPN")
-        found = self._somebody(list_name)
-        if found is None:
-            return self.style.reply(Answer.VERIFY_UNKNOWN, address=list_name)
-        members = self._site.routes.aliases.get(found.key, (found,))
-        return attrs.evolve(
-            self.style.reply(Answer.VERIFIED, address=""), lines=tuple(quoted(f"<{member}>") for member in members)
-        )
-
-    def _somebody(self, name: str) -> Address | None:
-        """The user or alias of this server that a learner's VRFY means: an address, in brackets or not, or a name."""
-        domain = self._site.domain
-        text = name.strip(" <>")
-        try:
-            address = Address.parse(text if "@" in text else f"{text}@{domain}")
-        except AddressError:
-            return None
-        verdict = self._site.routes.judge(None, address)
-        return address if verdict == Taken() else None
+        return expanded(self._site, list_name)
 
     def reset(self) -> None:
         self._mail = MailFrom(None)
@@ -267,7 +252,10 @@ class Reception:
             assert came_from is not None
             return self.style.reply(Answer.DUPLICATE, queue_id=came_from.previous_id)
         record_acceptance(accepted, envelope, came, log, came_from=came_from.queue_id if came_from else None)
-        for next_hop in accepted.next_hops:
+        next_hops = accepted.next_hops
+        with contextlib.suppress(StorageError):  # the mail is safe; a report that nobody needs is not worth a refusal
+            next_hops |= await report_delivered(self._site, envelope, accepted, octets)
+        for next_hop in next_hops:
             self._wake(next_hop)
         return self.style.reply(Answer.QUEUED, queue_id=accepted.queue_id)
 
@@ -293,6 +281,13 @@ class Reception:
         self._record_refusal(log, reply, reply.lines[0], self._recipients)
         self.reset()
         return reply
+
+    def _greylisted_seconds(self, recipient: Address) -> float:
+        """How long this peer has to wait before its mail for `recipient` is taken; who has logged in never does."""
+        if self._user is not None:
+            return 0.0
+        triple = Triple(self._peer.address, Envelope(self._mail.reverse_path, ()).sender.lower(), recipient.key)
+        return self._site.greylist.seconds_left(triple, self._site.clock.lab_time())
 
     def _refuse_recipient(self, log: RecordLog, recipient: Address, answer: Answer, reason: str) -> Reply:
         """Refuse one recipient; the transaction goes on."""

@@ -37,7 +37,7 @@ class Split:
 
     Attributes:
         mailboxes: each once, in the order of the recipients.
-        onward: address as sent on, and its next hop.
+        onward: address as sent on, and its next hop: the smarthost, or a domain whose mail hosts are to be looked up.
     """
 
     mailboxes: tuple[str, ...]
@@ -114,7 +114,7 @@ class Routes:
                     expanded.add(key)
                     waiting += reversed(self.aliases[key])
             elif recipient.domain_key not in self.domains:
-                onward.setdefault(key, (recipient, self.smarthost or self.hosts[recipient.domain_key]))
+                onward.setdefault(key, (recipient, self.smarthost or recipient.domain_key))
         return Split(tuple(mailboxes), tuple(onward.values()))
 
     def _is_postmaster(self, recipient: Address) -> bool:

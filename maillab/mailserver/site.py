@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from random import Random
 from typing import Protocol
 
 import attrs
 
+from maillab.dns.resolver import Resolver
 from maillab.mail.address import Address
 from maillab.mailserver.correlation import Neighbours
+from maillab.mailserver.greylist import Greylist
 from maillab.mailserver.policy import Policy
 from maillab.mailserver.retry import RetryPlan
 from maillab.mailserver.routing import Routes
@@ -54,10 +57,14 @@ class Site:
     source: str | None
     """The address that its connections leave from; None lets the system choose."""
     style: ReplyStyle
+    language: str
+    """Of the part of reports that is for people: "de" or "en"."""
     routes: Routes
     policy: Policy
     turnstile: Turnstile
+    greylist: Greylist
     retry: RetryPlan
+    resolver: Resolver
     neighbours: Neighbours
     book: AddressBook
     network: Network
@@ -66,6 +73,7 @@ class Site:
     log: RecordLog
     clock: Clock
     trace_ids: TraceIds
+    chance: Random
     crash_ends_all: bool = False
     """A fault of our own ends everything, instead of one connection: for tests."""
 

@@ -111,6 +111,13 @@ class Answer(enum.Enum):
         "TLS geht gerade nicht; bitte spaeter noch einmal.",
         "TLS is not available now; try again later.",
     )
+    GREYLISTED = Words(
+        451,
+        "4.7.1",
+        "<{address}>: {reason} (greylisting)",
+        "Bitte spaeter noch einmal: dieser Absender ist hier neu (Greylisting).",
+        "Try again later: this sender is new here (greylisting).",
+    )
     TRY_LATER = Words(
         451,
         "4.3.0",

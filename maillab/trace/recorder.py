@@ -123,6 +123,8 @@ class Recorder:
         self.run = run
         self.seq = 0
         self.records: deque[Record] = deque(maxlen=memory)
+        self.ahead_seconds = 0.0
+        """How far the lab's clock was moved on: where it was, records carry `lab_at` too."""
         self._now = now
         self._milliseconds = self._second = -1
         self._text = self._second_text = ""
@@ -209,6 +211,8 @@ class Recorder:
         _check(name, event)
         self.seq += 1
         record = {"run": self.run, "seq": self.seq, "at": self._at(), "event": name, "lab": self.lab, **event}
+        if self.ahead_seconds:
+            record["lab_at"] = _rfc3339(self._now() + self.ahead_seconds)
         return (record,), {}
 
     def _at(self) -> str:
@@ -222,3 +226,8 @@ class Recorder:
                 self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._text = f"{self._second_text}.{millisecond:03}Z"
         return self._text
+
+
+def _rfc3339(at: float) -> str:
+    """RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from maillab.web import api, mailboxes, pages, sending
+from maillab.web import api, control, mailboxes, pages, sending
 from maillab.web.console import console
 from maillab.web.desk import Desk
 from maillab.web.messages import Request, Response, refused
@@ -68,6 +68,9 @@ ROUTES: Final = (
     Route("GET", "/api/lab/queue", sending.queue),
     Route("POST", "/api/lab/queue/{queue_id}/retry", sending.retry),
     Route("POST", "/api/lab/send", sending.send, body_limit_octets=sending.SEND_LIMIT_OCTETS),
+    Route("POST", "/api/lab/clock/advance", control.advance),
+    Route("GET", "/api/lab/dns", control.names),
+    Route("POST", "/api/lab/dns", control.set_names),
     Route(WEBSOCKET, "/live", api.live),
     Route(WEBSOCKET, "/console", console),
 )

@@ -25,9 +25,9 @@ def test_json_is_a_list_of_objects(how: str) -> None:
     environment = {"MAILLAB_FORMAT": "json"} if how == "environment" else {}
     result = CliRunner().invoke(labs, arguments, env=environment)
     assert result.exit_code == 0
-    gartenparty, two_schools = json.loads(result.stdout)
-    assert gartenparty["name"] == "gartenparty"
-    assert two_schools == {
+    found = {lab["name"]: lab for lab in json.loads(result.stdout)}
+    assert list(found) == ["backup-mx", "bounce", "gartenparty", "later", "loop", "two-schools"]
+    assert found["two-schools"] == {
         "name": "two-schools",
         "title": {"en": "Two schools", "de": "Zwei Schulen"},
         "domains": ["nord.example", "sued.example"],

@@ -15,7 +15,6 @@ from maillab.network.memory import MemoryNetwork
 from maillab.smtp.client import Delivered, Failed
 from maillab.trace.copies import State
 from tests.labs import (
-    FAR,
     FAR_ADDRESS,
     NORD,
     RELAY,
@@ -286,7 +285,7 @@ async def test_shows_what_waits_and_tries_it_at_once(autojump_clock: object) -> 
         ((host, work),) = lab.queue()
         assert (host, work.entry.queue_id, work.entry.sender) == (NORD, f"{sent.trace}-1-00", ANNA)
         (recipient,) = work.recipients
-        assert (recipient.address, recipient.next_hop, recipient.attempts) == ("x@far.example", FAR, 2)
+        assert (recipient.address, recipient.next_hop, recipient.attempts) == ("x@far.example", "far.example", 2)
         assert "connection refused" in recipient.last_reply
 
         async with foreign_server(lab) as far:

@@ -7,11 +7,12 @@ from typing import Final
 
 import pytest
 
+from maillab.lab.addressing import listener_endpoint
 from maillab.lab.authority import Authority
 from maillab.lab.load import parse_lab
 from maillab.lab.mistakes import LabFileError
 from maillab.lab.sites import policy_of
-from maillab.lab.spec import Addressing, listener_endpoint
+from maillab.lab.spec import Addressing
 from maillab.mailserver.choices import BareNewlines, Role, Tls
 from maillab.network.endpoint import Endpoint
 from maillab.smtp.limits import Limits

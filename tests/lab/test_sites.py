@@ -145,7 +145,7 @@ def test_localhost_is_both_loopback_addresses() -> None:
 
 def test_retries_follow_the_file() -> None:
     """The waits are those of `[retry]`."""
-    assert retry_plan(LAB) == RetryPlan((1, 2.5), 10)
+    assert retry_plan(LAB) == RetryPlan((1, 2.5), 10, 14_400)
 
 
 @pytest.mark.parametrize(("addressing", "source"), [(Addressing.HOSTS, "172.16.2.1"), (Addressing.PORTS, None)])

@@ -5,16 +5,8 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from maillab.lab.spec import (
-    Addressing,
-    DomainSpec,
-    ForeignSpec,
-    LabSpec,
-    RelaySpec,
-    UserSpec,
-    default_address,
-    smtp_endpoint,
-)
+from maillab.lab.addressing import smtp_endpoint
+from maillab.lab.spec import Addressing, DomainSpec, ForeignSpec, LabSpec, RelaySpec, UserSpec, default_address
 from maillab.mail.address import Address
 from maillab.network.endpoint import Endpoint
 

@@ -85,7 +85,8 @@ async def test_runs_on_real_ports() -> None:
         ]
         ports = {Endpoint.parse(server["smtp"]).port for server in ready["servers"]}
         assert len(ports - {0}) == 3
-        assert (ready["web"], ready["dns"], ready["servers"][0]["imap"]) == (None, None, None)
+        assert Endpoint.parse(ready["dns"]).port != 0
+        assert (ready["web"], ready["servers"][0]["imap"]) == (None, None)
 
         sent = await lab.send(ANNA, BEN, subject="x")
         message = await lab.mailbox(BEN).wait_for_message()

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from maillab import Lab
-from tests.labs import FAR, NORD, SUED, WITH_FAR, foreign_server, memory_lab, records_of
+from tests.labs import NORD, SUED, WITH_FAR, foreign_server, memory_lab, records_of
 from tests.mailserver.guests import Guest, guest
 
 ANNA: Final = "anna@nord.example"
@@ -79,7 +79,7 @@ async def test_outlives_a_restart(tmp_path: Path) -> None:
 
         assert (host, work.entry.ret, work.entry.envid) == (NORD, "HDRS", "QQ+2B314")
         (recipient,) = work.recipients
-        assert recipient.next_hop == FAR
+        assert recipient.next_hop == "far.example"
         assert recipient.notice.notify == ("SUCCESS", "DELAY")
         assert recipient.notice.orcpt == "rfc822;Ben+2Bfriends@elsewhere.example"
 

@@ -230,7 +230,7 @@ def test_a_dead_host_costs_nothing_while_its_mail_is_not_due(db: sqlite3.Connect
     with_one = step_count()
     db.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-        " INSERT INTO queue_recipient SELECT server, queue_id, i || address, next_hop, 0, due_at + i, '', '', NULL"
+        " INSERT INTO queue_recipient SELECT server, queue_id, i || address, next_hop, 0, due_at + i, '', '', NULL, 0"
         " FROM n CROSS JOIN queue_recipient WHERE queue_id = ?",
         (entry.queue_id,),
     )
