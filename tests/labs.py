@@ -20,7 +20,8 @@ from maillab.mail.envelope import Envelope
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryNetwork
 from maillab.network.network import Network, NetworkStream
-from maillab.smtp.client import Outcome, SmtpClient
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.outcome import Outcome
 from maillab.storage.database import Database
 from maillab.trace.record import Record
 

@@ -36,6 +36,7 @@ PASSWORD_VARIABLE = "MAILLAB_PASSWORD"
 ALLOWED_HOSTS_VARIABLE = "MAILLAB_ALLOWED_HOSTS"
 PASSWORD_OCTETS = 12
 STDOUT, STDERR = 1, 2
+OPEN_FILES = 8192
 
 
 def _read_web(_context: click.Context, _parameter: click.Parameter, value: str) -> Endpoint | None:
@@ -107,6 +108,7 @@ def up(
     hosts = [host for word in only for host in word.split(",") if host]
     page = None if web is None else _page(web, web_access)
     settings = {"data": data, "addressing": addressing, "only": hosts, "page": page}
+    _allow_open_files()
     try:
         with _log_sink(log_file) as in_addition:
             sinks = [JsonLines(STDOUT) if log == "json" else _console_sink(), *in_addition]
@@ -117,6 +119,18 @@ def up(
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'system'}: {error.strerror or error}") from None
+
+
+def _allow_open_files() -> None:
+    """As many as the system lets us have: 2,000 connections do not fit into the usual soft limit of 1,024."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _run(lab: str, sinks: list[Sink], settings: dict[str, Any], *, show: bool) -> None:

@@ -16,7 +16,8 @@ from maillab.mail.date import mail_date
 from maillab.mail.envelope import Envelope
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import Network
-from maillab.smtp.client import Delivered, Outcome, SmtpClient, UnusableError
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.outcome import Delivered, Outcome, UnusableError
 from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 

@@ -14,7 +14,8 @@ from maillab.mailserver.choices import Role, Tls
 from maillab.mailserver.site import Site
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import Caller, NetworkStream
-from maillab.smtp.client import Deferred, Failed, Outcome, SmtpClient, UnusableError
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.outcome import Deferred, Failed, InjectionError, Outcome, UnusableError
 from maillab.smtp.replies import Reply
 from maillab.trace.recorder import RecordLog
 
@@ -156,7 +157,7 @@ class Connection:
                 await self._encrypt(client)
             except UnusableError as error:
                 await self.close(str(error))
-                if tls is Tls.REQUIRED:
+                if tls is Tls.REQUIRED or isinstance(error, InjectionError):
                     raise
                 client = await self._connect()  # RFC 7435 section 4: rather in clear than not at all
         elif tls is Tls.REQUIRED:

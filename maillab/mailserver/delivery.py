@@ -15,7 +15,7 @@ from maillab.mailserver.connection import Connection
 from maillab.mailserver.queue import Work
 from maillab.mailserver.settlement import Tried, settle
 from maillab.mailserver.site import Site
-from maillab.smtp.client import Deferred, Outcome
+from maillab.smtp.outcome import Deferred, Outcome
 from maillab.storage import messages
 from maillab.storage.errors import StorageError
 from maillab.trace.recorder import RecordLog

@@ -57,7 +57,8 @@ class MailServer:
         }
         log.record("connection.opened", **about)
         reason = "the lab is stopping"
-        entered = site.turnstile.enter(stream.peer.host)
+        who = caller.host if caller else stream.peer.host  # servers that share an address are not one peer
+        entered = site.turnstile.enter(who)
         try:
             if entered:
                 reason = await self._converse(role, stream, peer, log)
@@ -72,7 +73,7 @@ class MailServer:
             site.record_crash(error, log)
         finally:
             if entered:
-                site.turnstile.leave(stream.peer.host)
+                site.turnstile.leave(who)
             log.record("connection.closed", **about, reason=reason)
             await trio.aclose_forcefully(stream)
 

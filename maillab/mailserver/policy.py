@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from maillab.mailserver.choices import BareNewlines, Tls
-from maillab.mailserver.choices import Role as Role
 from maillab.smtp.limits import Limits
 
 

@@ -15,7 +15,7 @@ from maillab.mailserver.queue import Work
 from maillab.mailserver.report import Action, RecipientReport
 from maillab.mailserver.reporting import Notification, Reported, notification, to_postmaster
 from maillab.mailserver.site import Site
-from maillab.smtp.client import Deferred, Delivered, Failed, Outcome
+from maillab.smtp.outcome import Deferred, Delivered, Failed, Outcome
 from maillab.smtp.replies import Reply
 from maillab.trace.identity import QueueId
 from maillab.trace.recorder import RecordLog

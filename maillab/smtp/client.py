@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
 import trio
 
 from maillab.mail.address import Address
@@ -18,6 +17,7 @@ from maillab.mail.envelope import NO_NOTICE, Envelope
 from maillab.network.network import NetworkStream
 from maillab.network.tls import TlsError, TlsStream, connect_tls
 from maillab.smtp.client_session import ClientSession
+from maillab.smtp.outcome import Deferred, Delivered, Failed, InjectionError, Outcome, UnusableError
 from maillab.smtp.replies import Reply
 from maillab.smtp.reply_reader import BadReplyError
 from maillab.smtp.table import NEED_DATA, Session
@@ -42,41 +42,6 @@ QUIT_TIMEOUT_SECONDS: Final = 3.0
 EARLY_REPLY_TIMEOUT_SECONDS: Final = 3.0  # what was said before the connection broke is here, or never comes
 _RECEIVE_OCTETS: Final = 1 << 16
 _SIZE: Final = re.compile(r"[0-9]{1,20}")  # RFC 1870 section 4
-
-
-@attrs.frozen
-class Delivered:
-    """The server has taken the message for this recipient."""
-
-    reply: Reply
-
-
-@attrs.frozen
-class Deferred:
-    """Not now: a 4yz reply, or (`reply` None) no answer that can be trusted."""
-
-    reason: str
-    reply: Reply | None = None
-
-
-@attrs.frozen
-class Failed:
-    """Never: a 5yz reply, or (`reply` None) something the server does not offer and the message needs."""
-
-    reason: str
-    reply: Reply | None = None
-    status: str = "5.0.0"
-
-
-Outcome = Delivered | Deferred | Failed
-
-
-class UnusableError(Exception):
-    """The server cannot be talked to now; `str()` says why."""
-
-    def __init__(self, reason: str, reply: Reply | None = None) -> None:
-        super().__init__(reason)
-        self.reply = reply
 
 
 class SmtpClient:
@@ -132,13 +97,15 @@ class SmtpClient:
         """Go on in TLS (RFC 3207); gives protocol version and cipher.
 
         Raises:
-            UnusableError: the server refused, the handshake failed, or octets in clear came behind the 220: an attack.
+            UnusableError: the server refused, or the handshake failed.
+            InjectionError: octets in clear came behind the 220: somebody is in between (RFC 3207 section 6).
         """
         reply = await self._ask(StartTls())
         if not reply.accepts:
             raise self._broken(f"refused STARTTLS: {reply.text}", reply)
         if self._session.has_unread_octets:
-            raise self._broken("octets in clear behind the reply to STARTTLS")
+            self._usable = False
+            raise InjectionError("octets in clear behind the reply to STARTTLS")
         try:
             self._stream = stream = await connect_tls(self._stream, context, host)
         except TlsError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Protocol
 
-from maillab.smtp.limits import Limits as Limits
+from maillab.smtp.limits import Limits
 from maillab.smtp.replies import Reply, ReplyStyle
 from maillab.smtp.sasl import Credentials
 from maillab.smtp.words import Hello, MailFrom, RcptTo

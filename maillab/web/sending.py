@@ -17,7 +17,7 @@ from maillab.lab.spec import SMTP_PORT
 from maillab.mail.address import AddressError
 from maillab.mailserver.queue import Work
 from maillab.network.endpoint import Endpoint
-from maillab.smtp.client import Delivered, Outcome
+from maillab.smtp.outcome import Delivered, Outcome
 from maillab.web.desk import Desk
 from maillab.web.messages import Request, Response, json_list, json_response, refused, rfc3339
 

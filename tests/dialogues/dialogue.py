@@ -37,7 +37,7 @@ import trio
 from maillab import Lab
 from maillab.lab.load import find_lab, parse_lab
 from maillab.lab.spec import LabSpec
-from maillab.mailserver.policy import Role
+from maillab.mailserver.choices import Role
 from maillab.network.network import NetworkStream
 from maillab.network.tls import connect_tls
 from maillab.smtp.replies import ReplyStyle

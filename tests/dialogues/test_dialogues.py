@@ -9,7 +9,7 @@ import pytest
 from trio.testing import MockClock
 
 from maillab import open_lab
-from maillab.mailserver.policy import Role
+from maillab.mailserver.choices import Role
 from maillab.network.memory import MemoryNetwork
 from maillab.network.network import NetworkStream
 from maillab.network.tls import connect_tls

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from maillab import open_lab
-from maillab.mailserver.policy import Role
+from maillab.mailserver.choices import Role
 from maillab.network.network import NetworkStream
 from maillab.network.tls import connect_tls
 from tests.dialogues.dialogue import PATHS, Dialogue, Player

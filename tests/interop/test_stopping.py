@@ -80,9 +80,16 @@ async def test_a_client_in_the_middle_of_a_message_is_told(
     assert "message.accepted" not in {record["event"] for record in lab.records}
 
 
-async def test_a_client_that_does_not_read_holds_nobody_up(start_lab: StartLab, two_schools: Path) -> None:
+@pytest.fixture
+def patient(two_schools: Path) -> Path:
+    """The two schools, where nobody is shown out for saying much and sending nothing."""
+    two_schools.write_text(two_schools.read_text() + "\n[limits]\ncommands_without_mail = 1000000\n")
+    return two_schools
+
+
+async def test_a_client_that_does_not_read_holds_nobody_up(start_lab: StartLab, patient: Path) -> None:
     """Its replies fill every buffer on the way, and the lab ends all the same."""
-    lab = await start_lab(two_schools)
+    lab = await start_lab(patient)
     async with client_of(lab) as client:
         await client.send_all(b"EHLO client\r\n")
         with trio.move_on_after(0.5):  # sooner or later the lab stops reading too: it waits to be read
@@ -91,9 +98,9 @@ async def test_a_client_that_does_not_read_holds_nobody_up(start_lab: StartLab, 
         await lab.stop()
 
 
-async def test_a_stdout_that_nobody_reads_holds_nobody_up(start_lab: StartLab, two_schools: Path) -> None:
+async def test_a_stdout_that_nobody_reads_holds_nobody_up(start_lab: StartLab, patient: Path) -> None:
     """The pipe is full, the lab ends in time, and stderr says what was lost."""
-    lab = await start_lab(two_schools)
+    lab = await start_lab(patient)
     lab.stop_reading()
     command_count = PIPE_OCTETS // 100  # each is two records of more than a hundred octets
     async with client_of(lab) as client:

@@ -12,7 +12,7 @@ from maillab import Lab, open_lab
 from maillab.lab.post import MailRefusedError
 from maillab.mail.address import AddressError
 from maillab.network.memory import MemoryNetwork
-from maillab.smtp.client import Delivered, Failed
+from maillab.smtp.outcome import Delivered, Failed
 from maillab.trace.copies import State
 from tests.labs import (
     FAR_ADDRESS,

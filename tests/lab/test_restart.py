@@ -9,7 +9,7 @@ import pytest
 
 from maillab.lab.waiting import wait_until
 from maillab.network.memory import MemoryNetwork
-from maillab.smtp.client import Delivered
+from maillab.smtp.outcome import Delivered
 from maillab.storage.errors import DataFolderInUse, StorageError
 from maillab.trace.record import Record
 from tests.labs import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from maillab import Lab
-from maillab.smtp.client import Delivered
+from maillab.smtp.outcome import Delivered
 from tests.labs import FAR, FAR_ADDRESS, NORD, WITH_FAR, hand_over, memory_lab, records_of, row_count
 
 ANNA: Final = "anna@nord.example"

@@ -166,6 +166,18 @@ async def test_connections_per_peer(autojump_clock: object) -> None:
             pass
 
 
+async def test_servers_of_the_lab_are_peers_of_their_own() -> None:
+    """On one shared address, a limit per peer holds a client back and no server."""
+    text = lab_file("connections_per_peer = 1")
+    async with open_lab(parse_lab(text, "test").on_free_ports(), crash_ends_all=True) as lab:
+        await lab.send(ANNA, "ben@sued.example", subject="x")
+        async with stream_to(lab, source="127.0.0.1") as held:
+            assert (await held.receive_some()).startswith(b"220 ")
+            async with stream_to(lab, source="127.0.0.1") as stream:
+                assert (await all_of(stream)).startswith(b"421 4.7.0 ")
+            await lab.wait_for_message(to="ben@sued.example")
+
+
 async def test_one_too_many_for_tls_is_only_closed(autojump_clock: object) -> None:
     """Where TLS is expected from the first octet, nothing is said in clear."""
     async with (

@@ -214,11 +214,12 @@ async def test_does_not_fall_back_where_tls_is_required(answer: str, autojump_cl
         assert (far.mails, [line for line in far.heard if line.startswith("MAIL")]) == ([], [])
 
 
-async def test_octets_behind_the_220_are_an_attack(autojump_clock: object) -> None:
+@pytest.mark.parametrize("tls", ["required", "opportunistic"])
+async def test_octets_behind_the_220_are_an_attack(tls: str, autojump_clock: object) -> None:
     """Replies that somebody has put in front of TLS are never taken for the server's: the connection is dropped."""
     injected = "220 go on\r\n250-far\r\n250 DSN\r\n250 2.0.0 taken"
     async with (
-        memory_lab(with_far("required")) as lab,
+        memory_lab(with_far(tls)) as lab,
         foreign_server(lab, {"EHLO": [OFFERS_TLS], "STARTTLS": [injected]}),
     ):
         async with guest(lab, in_tls=True) as client:

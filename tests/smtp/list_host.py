@@ -16,7 +16,7 @@ from maillab.network.memory_stream import memory_streams
 from maillab.network.network import NetworkStream
 from maillab.network.tls import connect_tls
 from maillab.smtp.answers import Answer
-from maillab.smtp.host import Limits
+from maillab.smtp.limits import Limits
 from maillab.smtp.replies import Reply, ReplyStyle
 from maillab.smtp.reply_reader import ReplyReader
 from maillab.smtp.sasl import Credentials

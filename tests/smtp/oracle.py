@@ -6,7 +6,7 @@ import base64
 
 import attrs
 
-from maillab.smtp.host import Limits
+from maillab.smtp.limits import Limits
 
 PATIENT = Limits(message_octets=30, errors=10**9, commands_without_mail=10**9)
 GOOD, BAD = (base64.b64encode(f"\0anna\0{word}".encode()).decode() for word in ("secret", "wrong"))

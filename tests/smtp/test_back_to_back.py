@@ -16,7 +16,8 @@ from maillab.network.endpoint import Endpoint
 from maillab.network.memory_stream import MemoryStream, memory_streams
 from maillab.network.network import NetworkStream
 from maillab.smtp.answers import Answer
-from maillab.smtp.client import Delivered, Outcome, SmtpClient, UnusableError
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.outcome import Delivered, Outcome, UnusableError
 from maillab.smtp.replies import Reply
 from maillab.smtp.reply_reader import ReplyReader
 from maillab.smtp.server import converse

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from maillab.mail.address import Address
 from maillab.mail.envelope import Envelope
-from maillab.smtp.host import Limits
+from maillab.smtp.limits import Limits
 from maillab.smtp.replies import Reply
 from maillab.smtp.session import ProtocolError, ServerSession
 from maillab.smtp.table import NEED_DATA, EndOfChunk, EndOfData, Event, MessageChunk, NeedData, Session

@@ -10,12 +10,9 @@ import trio
 
 from maillab.mail.address import Address
 from maillab.mail.envelope import Envelope
-from maillab.smtp.client import (
-    Delivered,
-    Outcome,
-    SmtpClient,
-)
-from maillab.smtp.host import Limits
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.limits import Limits
+from maillab.smtp.outcome import Delivered, Outcome
 from maillab.trace.recorder import Recorder
 from tests.smtp.list_host import ListHost, called
 from tests.smtp.scripted_server import scripted

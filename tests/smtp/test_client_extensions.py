@@ -7,7 +7,8 @@ import pytest
 
 from maillab.mail.address import Address
 from maillab.mail.envelope import Notice
-from maillab.smtp.client import Delivered, Failed, SmtpClient
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.outcome import Delivered, Failed
 from tests.smtp.list_host import ListHost, called
 from tests.smtp.scripted_server import scripted
 from tests.smtp.test_client import HELLO, MESSAGE, TEXT, UP_TO_DATA, sent, shown, to

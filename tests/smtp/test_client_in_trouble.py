@@ -6,12 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from maillab.smtp.client import (
-    END_OF_DATA_TIMEOUT_SECONDS,
-    QUIT_TIMEOUT_SECONDS,
-    REPLY_TIMEOUT_SECONDS,
-    UnusableError,
-)
+from maillab.smtp.client import END_OF_DATA_TIMEOUT_SECONDS, QUIT_TIMEOUT_SECONDS, REPLY_TIMEOUT_SECONDS
+from maillab.smtp.outcome import UnusableError
 from tests.smtp.scripted_server import scripted
 from tests.smtp.test_client import HELLO, MESSAGE, PIPELINING_HELLO, TEXT, UP_TO_DATA, sent, shown, to
 

@@ -9,7 +9,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maillab.smtp.host import Limits
+from maillab.smtp.limits import Limits
 from maillab.smtp.sasl import RESPONSE_LIMIT_OCTETS, Challenge, Credentials, Login, Plain, SaslError, decode_response
 from maillab.smtp.table import Session
 from maillab.trace.recorder import Recorder

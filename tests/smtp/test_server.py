@@ -8,7 +8,7 @@ import trio
 
 from maillab.mail.address import Address
 from maillab.mail.envelope import Envelope
-from maillab.smtp.host import Limits
+from maillab.smtp.limits import Limits
 from maillab.trace.recorder import Recorder
 from tests.smtp.list_host import ListHost, called
 

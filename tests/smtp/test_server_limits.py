@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from maillab.smtp.host import Limits
+from maillab.smtp.limits import Limits
 from maillab.smtp.server import FAREWELL_TIMEOUT_SECONDS
 from tests.smtp.list_host import ListHost, called
 

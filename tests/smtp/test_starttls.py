@@ -13,8 +13,9 @@ from maillab.mail.envelope import Envelope
 from maillab.network.memory_stream import MemoryStream, memory_streams
 from maillab.network.network import NetworkStream
 from maillab.network.tls import HANDSHAKE_TIMEOUT_SECONDS, TlsError, connect_tls, serve_tls
-from maillab.smtp.client import Delivered, SmtpClient, UnusableError
-from maillab.smtp.host import Limits
+from maillab.smtp.client import SmtpClient
+from maillab.smtp.limits import Limits
+from maillab.smtp.outcome import Delivered, UnusableError
 from maillab.trace.recorder import Recorder
 from tests.smtp.certificates import client_context, server_context
 from tests.smtp.list_host import CLIENT, SERVER, ListHost, called
