@@ -9,18 +9,20 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 import trio
+from click.core import ParameterSource
 from rich.console import Console
 from rich.table import Table
 
 from maillab.lab.lab import Lab
 from maillab.lab.listening import LabStartError
-from maillab.lab.spec import SMTP_PORT, Addressing
+from maillab.lab.load import load_lab
+from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec
 from maillab.lab.start import open_lab
 from maillab.network.endpoint import Endpoint
 from maillab.storage.errors import DataFolderInUse, StorageError
@@ -85,7 +87,8 @@ def _read_web(_context: click.Context, _parameter: click.Parameter, value: str) 
     show_default=True,
     metavar="HOST:PORT|off",
     envvar="MAILLAB_WEB",
-    help="Where the page and the API are; off for none.",
+    help="Where the page and the API are; off for none. With --only, on one machine, the process that runs the lab's "
+    "first server has them, and others where they are told to.",
 )
 @click.option(
     "--web-access",
@@ -93,7 +96,9 @@ def _read_web(_context: click.Context, _parameter: click.Parameter, value: str) 
     envvar="MAILLAB_WEB_ACCESS",
     help="Default: open on loopback, else password (MAILLAB_PASSWORD, or one that is made and printed).",
 )
+@click.pass_context
 def up(
+    context: click.Context,
     lab: str,
     data: Path | None,
     addressing: str | None,
@@ -106,13 +111,16 @@ def up(
     """Run LAB (a lab file, its folder, or the name of a lab that ships) until Ctrl-C."""
     log = log or ("console" if sys.stdout.isatty() else "json")
     hosts = [host for word in only for host in word.split(",") if host]
+    spec = load_lab(lab, None if addressing is None else Addressing(addressing))
+    if context.get_parameter_source("web") is ParameterSource.DEFAULT and not _has_usual_place(spec, hosts):
+        web = None
     page = None if web is None else _page(web, web_access)
     settings = {"data": data, "addressing": addressing, "only": hosts, "page": page}
     _allow_open_files()
     try:
         with _log_sink(log_file) as in_addition:
             sinks = [JsonLines(STDOUT) if log == "json" else _console_sink(), *in_addition]
-            trio.run(functools.partial(_run, lab, sinks, settings, show=log == "console"))
+            trio.run(functools.partial(_run, spec, sinks, settings, show=log == "console"))
     except LabStartError as error:
         raise click.ClickException(str(error)) from None
     except (DataFolderInUse, StorageError) as error:
@@ -133,7 +141,7 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _run(lab: str, sinks: list[Sink], settings: dict[str, Any], *, show: bool) -> None:
+async def _run(lab: LabSpec, sinks: list[Sink], settings: dict[str, Any], *, show: bool) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_lab(lab, sinks=sinks, **settings) as running:
             page: Website | None = settings["page"]
@@ -143,6 +151,11 @@ async def _run(lab: str, sinks: list[Sink], settings: dict[str, Any], *, show: b
                 click.echo(_password_line(page.password), err=True)
             async for _ in signals:
                 break
+
+
+def _has_usual_place(spec: LabSpec, hosts: Collection[str]) -> bool:
+    """Of several processes on one machine only one can have it."""
+    return not hosts or spec.addressing is not Addressing.PORTS or spec.servers[0].host in hosts
 
 
 def _page(endpoint: Endpoint, access: str | None) -> Website:

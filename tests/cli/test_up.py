@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -87,6 +89,21 @@ async def test_there_may_be_no_page(lab: str) -> None:
     async with up(lab, "--web", "off", "--web-access", "password") as (running, url):
         assert url == ""
     assert await running.errors.rest() == ""
+
+
+async def test_of_several_processes_one_has_the_usual_place(tmp_path: Path) -> None:
+    """With --only, the page's usual port is for the process of the first server; others have none unless told."""
+    path = tmp_path / "lab.toml"
+    text = f"{LAB}[[domain]]{LAB.partition('[[domain]]')[2].replace('nord', 'sued')}"
+    with contextlib.ExitStack() as stack:  # ports that were free a moment ago
+        for _ in range(2):
+            probe = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            text = text.replace(":0", f":{probe.getsockname()[1]}", 1)
+    path.write_text(text.replace("users", 'tls = "off"\nusers'))
+    async with up(str(path), "--only", "mail.sued.example") as (_, url):
+        assert url == ""
+    async with up(str(path), "--only", "mail.sued.example", "--web", "127.0.0.1:0") as (_, url):
+        assert url
 
 
 async def test_people_are_told_where_the_page_is(lab: str) -> None:
