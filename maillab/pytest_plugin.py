@@ -23,6 +23,7 @@ import trio
 from maillab.lab.lab import Lab
 from maillab.lab.load import load_lab
 from maillab.lab.mailbox import MailboxMessage
+from maillab.lab.mistakes import LabFileError
 from maillab.lab.post import Sent
 from maillab.lab.spec import SMTP_PORT, LabSpec
 from maillab.lab.start import open_lab
@@ -205,7 +206,10 @@ def maillab_spec(request: pytest.FixtureRequest) -> LabSpec:
     marker = request.node.get_closest_marker("maillab")
     lab = str(marker.args[0] if marker else request.config.getini("maillab_lab"))
     beside = request.config.rootpath / lab
-    return load_lab(beside if beside.exists() else Path(lab) if Path(lab).exists() else lab)
+    try:
+        return load_lab(beside if beside.exists() else Path(lab) if Path(lab).exists() else lab)
+    except LabFileError as error:  # the mistake is in the marker, or in the lab file: our own lines say nothing of it
+        pytest.fail("\n".join(map(str, error.mistakes)), pytrace=False)
 
 
 @pytest.fixture
@@ -223,7 +227,8 @@ except ImportError:
     @pytest.fixture
     def maillab_lab() -> None:
         """A whole lab in memory, for Trio tests."""
-        pytest.fail("maillab_lab is for Trio tests: pip install pytest-trio; other tests use maillab_on_ports")
+        needed = "maillab_lab is for Trio tests: pip install pytest-trio; other tests use maillab_on_ports"
+        pytest.fail(needed, pytrace=False)
 else:
 
     @trio_fixture  # type: ignore[untyped-decorator]  # pytest-trio has no types

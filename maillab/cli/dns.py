@@ -27,7 +27,7 @@ def list_records(output_format: str, url: httpx.URL) -> None:
         show_json(records)
         return
     rows = ((record["name"], record["ttl"], record["type"], record["value"]) for record in records)
-    show_table(("Name", "TTL", "Type", "Value"), rows, whole="Name")
+    show_table(("Name", "TTL", "Type", "Value"), rows, nothing="no records", whole="Name")
 
 
 @dns.command("set")

@@ -21,6 +21,7 @@ def labs(output_format: str) -> None:
     show_table(
         ("Lab", "Title", "Servers", "Users"),
         ((spec.name, spec.title_in("en"), "\n".join(_servers(spec)), "\n".join(_users(spec))) for spec in specs),
+        nothing="no labs ship with this maillab",
     )
 
 

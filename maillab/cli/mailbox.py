@@ -43,7 +43,7 @@ def mailbox(address: str, shown_uid: int | None, raw_uid: int | None, output_for
     elif shown_uid is not None:
         _show(asked(lambda lab: lab.object_at(f"{messages}/{shown_uid}")), output_format)
     else:
-        _list(asked(lambda lab: lab.list_at(messages)), output_format)
+        _list(address, asked(lambda lab: lab.list_at(messages)), output_format)
 
 
 async def _read(lab: RunningLab, address: str, read: Callable[[RunningLab], Awaitable[Answer]]) -> Answer:
@@ -56,7 +56,7 @@ async def _read(lab: RunningLab, address: str, read: Callable[[RunningLab], Awai
         raise AskError(f"{missing.found}; {did_you_mean(address, known)}") from None
 
 
-def _list(messages: Sequence[Mapping[str, Any]], output_format: str) -> None:
+def _list(address: str, messages: Sequence[Mapping[str, Any]], output_format: str) -> None:
     if output_format == "json":
         show_json(messages)
         return
@@ -73,6 +73,7 @@ def _list(messages: Sequence[Mapping[str, Any]], output_format: str) -> None:
             )
             for message in messages
         ),
+        nothing=f"{address} has no mail",
         whole="Trace",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import click
@@ -13,6 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from maillab.trace.cells import visible
+
+CELL_COLUMNS: Final = 8  # an address in fewer is no pleasure to read
+BORDER_COLUMNS: Final = 3  # a bar and two blanks for each column
+EDGE_COLUMNS: Final = 1
 
 # orjson escapes C0; what may stand bare in JSON and yet moves a terminal: DEL, C1, line separators, and the marks
 # of Unicode annex 9 that turn a line around.
@@ -30,17 +34,52 @@ def show_json(document: object) -> None:
     click.echo(harmless_json(document, orjson.OPT_INDENT_2))
 
 
-def show_table(headings: Iterable[str], rows: Iterable[Iterable[object]], *, whole: str = "") -> None:
+def show_table(headings: Sequence[str], rows: Iterable[Iterable[object]], *, nothing: str, whole: str = "") -> None:
     """Print a table; what is too long for a cell goes on in its next line, so that nothing is cut off.
 
-    The column `whole` is never broken: its ids are to be copied.
+    Where there is too little room for that many columns, a row becomes lines, as psql's expanded display has it.
+
+    Args:
+        headings: one for each column.
+        rows: their cells.
+        nothing: what is said where there is no row.
+        whole: the column that is never broken: its ids are to be copied.
     """
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading == whole)
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    Console().print(table)
+    cells = [[_cell(value) for value in row] for row in rows]
+    console = Console()
+    if not cells:
+        click.echo(harmless_text(nothing))
+    elif _least_width(headings, cells, whole) > console.width:
+        _show_lines(headings, cells)
+    else:
+        table = Table()
+        for heading in headings:
+            table.add_column(heading, overflow="fold", no_wrap=heading == whole)
+        for row in cells:
+            table.add_row(*row)
+        console.print(table)
+
+
+def _least_width(headings: Sequence[str], rows: Sequence[Sequence[Text]], whole: str) -> int:
+    """The columns of a terminal in which the table can still be read."""
+    least = EDGE_COLUMNS
+    for heading, *cells in zip(headings, *rows, strict=True):
+        widest = max(
+            Text(heading).cell_len, *(line.cell_len for cell in cells for line in cell.split(allow_blank=True))
+        )
+        least += (widest if heading == whole else min(widest, CELL_COLUMNS)) + BORDER_COLUMNS
+    return least
+
+
+def _show_lines(headings: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """A line for each cell; rows that go on with the one before (their first cell is empty) stand close to it."""
+    width = max(map(len, headings))
+    for n, row in enumerate(rows):
+        if n and row[0]:
+            click.echo()
+        for heading, cell in zip(headings, row, strict=True):
+            if cell:
+                click.echo(f"{heading:{width}}  " + cell.plain.replace("\n", "\n" + " " * (width + 2)))
 
 
 def harmless_text(text: str) -> str:

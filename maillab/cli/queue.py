@@ -34,6 +34,7 @@ def queue(queue_id: str | None, output_format: str, url: httpx.URL) -> None:
     show_table(
         ("Queue id", "At", "From", "To", "Next hop", "Tries", "Next (UTC)", "Last reply"),
         (row for message in waiting for row in _rows(message)),
+        nothing="nothing waits",
         whole="Queue id",
     )
 

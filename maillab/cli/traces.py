@@ -33,5 +33,6 @@ def traces(limit: int | None, output_format: str, url: httpx.URL) -> None:
             )
             for trace in found
         ),
+        nothing="no mail yet; maillab send sends one",
         whole="Trace",
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Final
 
@@ -36,10 +37,16 @@ class Resolver:
     Nothing is kept from one lookup to the next, so that a changed record counts at the next attempt.
     """
 
-    def __init__(self, ask: Ask, chance: Random) -> None:
-        """`chance` decides between hosts of equal preference."""
+    def __init__(self, ask: Ask, chance: Random, version: Callable[[], int] = lambda: 0) -> None:
+        """`chance` decides between hosts of equal preference; `version` tells whether the zones have changed."""
         self._ask = ask
         self._chance = chance
+        self._version = version
+
+    @property
+    def zones_version(self) -> int:
+        """Another number as soon as what was looked up may no longer be true."""
+        return self._version()
 
     async def mail_hosts(
         self, domain: str, *, asking_host: str, log: RecordLog, asking_addresses: Collection[str] = ()
@@ -50,14 +57,28 @@ class Resolver:
             if found.missing:
                 return NoSuchDomain(found.missing)
             if not found.values:
-                return await self._implicit_host(found.name, asking_host, log)
+                return await self._implicit_host(found.name, asking_host, asking_addresses, log)
             offers = sorted((mx.preference, show_name(mx.exchange)) for mx in found.values if isinstance(mx, MX))
             offers = [offer for offer in offers if offer[1] != NO_HOST]
             if not offers:
-                return NullMx(f"{found.name} takes no mail (null MX)")
+                return _null_mx(found.name)
             return await self._best(found.name, offers, asking_host, asking_addresses, log)
         except NoAnswerError as error:
             return TemporaryFailure(str(error))
+
+    async def null_mx(self, domain: str, *, log: RecordLog) -> NullMx | None:
+        """Does the domain say that it takes no mail?  A record is written only if it does: no other answer counts here.
+
+        Who asks has no delivery to make yet, and so can do without an answer that is late.
+        """
+        question = Question("MX", domain)
+        with trio.move_on_after(LOOKUP_TIMEOUT_SECONDS), contextlib.suppress(NoAnswerError, ValueError):
+            answer = await self._ask(question)
+            found = meaning(question, answer)
+            if found.values and all(isinstance(mx, MX) and show_name(mx.exchange) == NO_HOST for mx in found.values):
+                log.record("dns.answered", question=str(question), answers=shown(question, answer))
+                return _null_mx(found.name)
+        return None
 
     async def addresses(self, host: str, *, log: RecordLog) -> list[str]:
         """The addresses of a host, IPv4 first; none when there is no such host, or one without addresses.
@@ -68,11 +89,16 @@ class Resolver:
         _, addresses = await self._locate(host, log)
         return list(addresses)
 
-    async def _implicit_host(self, name: str, asking_host: str, log: RecordLog) -> MailHosts:
+    async def _implicit_host(
+        self, name: str, asking_host: str, asking_addresses: Collection[str], log: RecordLog
+    ) -> MailHosts:
         """No MX at all: the domain itself is the host (RFC 5321 section 5.1), under the name its aliases led to."""
+        comes_back = LoopsBack(f"mail for {name} comes back to {asking_host}, which does not take it")
         if _same(name, asking_host):
-            return LoopsBack(f"mail for {name} comes back to {asking_host}, which does not take it")
+            return comes_back
         _, addresses = await self._locate(name, log)
+        if not set(addresses).isdisjoint(asking_addresses):
+            return comes_back
         if not addresses:
             return NoSuchDomain(f"{name} has neither MX nor address records")
         return Hosts((MailHost(IMPLICIT_PREFERENCE, name, addresses),))
@@ -160,6 +186,10 @@ class Resolver:
         if answer is None:
             raise NoAnswerError(f"{question}: no answer within {LOOKUP_TIMEOUT_SECONDS:.0f} s")
         return meaning(question, answer)
+
+
+def _null_mx(name: str) -> NullMx:
+    return NullMx(f"{name} takes no mail (null MX)")
 
 
 def _same(name: str, other: str) -> bool:

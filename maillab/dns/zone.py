@@ -55,6 +55,8 @@ class Zones:
         Raises:
             ValueError: as `add`, for the first record that does not fit.
         """
+        self.version = 0
+        """Another number after each change."""
         self._nodes: dict[_Key, dict[RdataType, RRset]] = {}
         self._existing: frozenset[_Key] | None = None  # names with records and those above them; None: count anew
         rrsets: dict[tuple[_Key, RdataType], list[ZoneRecord]] = {}
@@ -103,6 +105,7 @@ class Zones:
         if not here:
             del self._nodes[key]
         self._existing = None
+        self.version += 1
         self._count_change(owner, rdtype)
 
     def records(self) -> list[ZoneRecord]:
@@ -171,6 +174,7 @@ class Zones:
             rrset.add(record.rdata, record.ttl)
         self._nodes.setdefault(key, {})[rdtype] = rrset
         self._existing = None
+        self.version += 1
 
     def _count_change(self, owner: Name, rdtype: RdataType) -> None:
         """A zone that was changed has a new serial number, as everywhere; who sets the SOA gives it one."""

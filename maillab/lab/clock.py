@@ -12,8 +12,6 @@ import orjson
 import trio
 
 MOCK_EPOCH: Final = 1767225600.0  # 2026-01-01T00:00:00Z: where time begins under MockClock, so that runs are alike
-
-
 ADVANCE_LIMIT_SECONDS: Final = 366 * 86400.0
 FILE_NAME: Final = "clock.json"
 
@@ -53,11 +51,13 @@ class LabClock:
             raise ValueError(f"{seconds:g} s is no time to move on by; give more than 0, a year at most")
         self.ahead_seconds += seconds
         if self._file is not None:
-            self._file.write_bytes(orjson.dumps({"ahead_seconds": self.ahead_seconds}))
+            new = self._file.with_suffix(".new")  # a crash leaves the one or the other, whole
+            new.write_bytes(orjson.dumps({"ahead_seconds": self.ahead_seconds}))
+            new.replace(self._file)
 
     def _kept_seconds(self) -> float:
         if self._file is None or not self._file.exists():
             return 0.0
-        with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError, ValueError):  # cut off by a crash
+        with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError, ValueError):  # somebody wrote in it
             return float(orjson.loads(self._file.read_bytes())["ahead_seconds"])
         return 0.0

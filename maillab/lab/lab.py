@@ -128,14 +128,14 @@ class Lab:
         Raises:
             LookupError: nothing of that id waits here.
         """
-        hosts = [host for host, work in self.queue() if work.entry.queue_id == queue_id]
-        if not hosts:
+        waiting = {host: work for host, work in self.queue() if work.entry.queue_id == queue_id}
+        if not waiting:
             raise LookupError(f"nothing with queue id {queue_id} waits here")
         now = self.clock.lab_time()
-        for host in hosts:
+        for host, work in waiting.items():
             await self.database.write(partial(queue.make_due, server=host, queue_id=queue_id, now=now))
-            self.servers[host].delivery.wake_all(at_once=True)
-        return hosts
+            self.servers[host].delivery.retry({recipient.next_hop for recipient in work.recipients})
+        return [*waiting]
 
     def advance_clock(self, seconds: float) -> float:
         """Let the lab's time jump on, and try what is due then; gives the lab's time, in seconds since 1970.

@@ -263,7 +263,7 @@ def _site(
         turnstile=turnstile,
         greylist=Greylist(server.greylist_seconds if isinstance(server, DomainSpec) else 0),
         retry=retry_plan(lab.spec),
-        resolver=Resolver(asking(lab.zones), lab.chance),
+        resolver=Resolver(asking(lab.zones), lab.chance, lambda: lab.zones.version),
         neighbours=neighbours,
         book=lab.book,
         network=lab.network,

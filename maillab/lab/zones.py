@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from typing import Final
 
 from maillab.dns.records import ZoneRecord, apex_records, pointer_record, reverse_apex
 from maillab.dns.zone import Zones
 from maillab.lab.spec import DnsRecordSpec, LabSpec
 
-MX_PREFERENCE = 10  # of a domain's own server; what the file adds may be better or worse
+MX_PREFERENCE: Final = 10  # of a domain's own server; what the file adds may be better or worse
 
 
 def zones_of(spec: LabSpec) -> Zones:

@@ -89,8 +89,11 @@ def keep(
             envid=envelope.envid,
         )
         onward = [(str(address), next_hop) for address, next_hop in split.onward]
+        # RFC 3461 section 5.2.7.1: what was said of an alias holds for those for whom it stands.
         notices = {
-            str(address): (",".join(notice.notify), notice.orcpt) for address, notice in envelope.notices.items()
+            str(address): (",".join(notice.notify), notice.orcpt)
+            for address, source in split.sources.items()
+            if (notice := envelope.notices.get(source)) is not None
         }
         queue.enqueue(db, site.host, entry, onward, lab_at, notices)
     return Accepted(queue_id, envelope.recipients, stored, split.next_hops)

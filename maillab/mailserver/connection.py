@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Final
 
+import attrs
 import trio
 
-from maillab.dns.mail_hosts import Hosts, LoopsBack, NoSuchDomain, NoUsableHost, NullMx, TemporaryFailure
+from maillab.dns.mail_hosts import Hosts, LoopsBack, MailHost, NoSuchDomain, NoUsableHost, NullMx, TemporaryFailure
 from maillab.mail.address import Address
 from maillab.mail.envelope import Envelope
+from maillab.mailserver.attempt import Attempt
 from maillab.mailserver.choices import Role, Tls
+from maillab.mailserver.result import Result
 from maillab.mailserver.site import Site
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import Caller, NetworkStream
 from maillab.smtp.client import SmtpClient
-from maillab.smtp.outcome import Deferred, Failed, InjectionError, Outcome, UnusableError
+from maillab.smtp.outcome import Deferred, Failed, InjectionError, UnusableError
 from maillab.smtp.replies import Reply
 from maillab.trace.recorder import RecordLog
 
@@ -24,16 +27,19 @@ CONNECT_TIMEOUT_SECONDS: Final = 30.0
 CLOSING: Final = 421  # RFC 5321 section 3.8
 
 
-class Attempt(Protocol):
-    """Who hears which hosts are tried."""
+@attrs.frozen
+class Place:
+    """Where a mail host is to be found.
 
-    log: RecordLog
+    Attributes:
+        host: by the name that the lab has for who is there; by its name in DNS where that is nobody.
+        address: as people see it, and as DNS has it.
+        endpoint: where it really listens; None where nobody of the lab does.
+    """
 
-    def started(self, host: str) -> None:
-        """`host` is tried now."""
-
-    def passed_over(self, host: str, failure: Deferred) -> None:
-        """`host` could not take it now, and there is another one."""
+    host: str
+    address: str
+    endpoint: Endpoint | None
 
 
 class Connection:
@@ -43,72 +49,107 @@ class Connection:
     """
 
     def __init__(self, site: Site, destination: str) -> None:
-        self.host = destination
-        """The host that was tried last."""
         self.reached = False
         """The last attempt came so far that some host spoke with us."""
-        self._addresses: Mapping[str, tuple[str, ...]] = {}  # of the mail hosts that were looked up last
         self._site = site
         self._destination = destination
+        self._places: tuple[Place, ...] = ()  # in the order to try
+        self._place = Place(destination, "", None)  # the one that was tried last
+        self._zones_version = 0  # when the places were looked up
         self._stream: NetworkStream | None = None
         self._client: SmtpClient | None = None
         self._connection = ""
         self._log = site.log
 
-    async def send(self, envelope: Envelope, octets: bytes, attempt: Attempt) -> Mapping[Address, Outcome]:
-        """Send over the kept connection, or a new one to the best host that is to be had (RFC 5321 section 5.1)."""
-        self.reached = True
-        if self._is_fit():
-            assert self._client is not None
-            attempt.started(self.host)
-            kept = await self._client.send(envelope, octets)
-            if not _hung_up(kept.values()):
-                return kept
-            # The other side may have closed a connection that nobody used; that says nothing about the message.
-        await self.close("broken")
-        self.reached = False
-        outcomes: Mapping[Address, Outcome] = {}
-        hosts = await self._mail_hosts(attempt.log)
-        if isinstance(hosts, Deferred | Failed):
-            attempt.started(self.host)
-            return dict.fromkeys(envelope.recipients, hosts)
-        for host in hosts:
-            self.host = host
-            attempt.started(host)
-            outcomes = await self._send_to(envelope, octets)
-            failure = _put_off(outcomes.values())
-            if failure is None or host == hosts[-1]:
-                break
-            attempt.passed_over(host, failure)
-            await self.close("another host is tried")
-        return outcomes
+    @property
+    def host(self) -> str:
+        """The host that was tried last."""
+        return self._place.host
 
-    async def _send_to(self, envelope: Envelope, octets: bytes) -> Mapping[Address, Outcome]:
+    async def send(self, envelope: Envelope, octets: bytes, attempt: Attempt) -> Mapping[Address, Result]:
+        """Send over the kept connection, or a new one to the best host that is to be had (RFC 5321 section 5.1).
+
+        Whoever is put off by one host is brought to the next.
+        """
+        results: dict[Address, Result] = {}
+        places: tuple[Place, ...] = ()
+        if self._is_fit():
+            self.reached = True
+            attempt.started(self.host, envelope.recipients)
+            results = await self._hand_over(envelope, octets)
+            if _hung_up(results.values()):
+                # The other side may have closed a connection that nobody used; that says nothing about the message.
+                results = {}
+            else:
+                places = tuple(place for place in self._places if place != self._place)
+        if not results:
+            await self.close("broken" if self._knows_the_way() else "the lab's DNS has changed")
+            self.reached = False
+            found = await self._look_up(attempt.log)
+            if isinstance(found, Deferred | Failed):
+                attempt.started(self._destination, envelope.recipients)
+                return dict.fromkeys(envelope.recipients, Result(found, self._destination))
+            places = self._places = found
+        for place in places:
+            waiting = {
+                recipient: result for recipient, result in results.items() if isinstance(result.outcome, Deferred)
+            }
+            if results and not waiting:
+                break
+            if waiting:
+                attempt.passed_over(waiting)
+                await self.close("another host is tried")
+            self._place = place
+            some = tuple(waiting) or envelope.recipients
+            attempt.started(place.host, some)
+            results |= await self._send_to_place(attrs.evolve(envelope, recipients=some), octets)
+        return results
+
+    async def _send_to_place(self, envelope: Envelope, octets: bytes) -> Mapping[Address, Result]:
         try:
-            client = await self._open()
+            await self._open()
         except UnusableError as error:
-            return dict.fromkeys(envelope.recipients, Deferred(str(error), error.reply))
+            result = Result(Deferred(str(error), error.reply), self.host, connection=self._connection)
+            return dict.fromkeys(envelope.recipients, result)
         self.reached = True
-        return await client.send(envelope, octets)
+        return await self._hand_over(envelope, octets)
+
+    async def _hand_over(self, envelope: Envelope, octets: bytes) -> dict[Address, Result]:
+        """One transaction over the connection that is there."""
+        client = self._client
+        assert client is not None
+        count = client.transaction_count
+        outcomes = await client.send(envelope, octets)
+        transaction = client.transaction_count if client.transaction_count > count else None
+        knows = "DSN" in client.extensions
+        return {
+            recipient: Result(outcome, self.host, knows, self._connection, transaction)
+            for recipient, outcome in outcomes.items()
+        }
 
     def _is_fit(self) -> bool:
         """Is a connection there that has nothing to tell?  What comes unasked is a farewell, or worse."""
-        if self._client is None or self._stream is None:
+        if self._client is None or self._stream is None or not self._knows_the_way():
             return False
         return self._client.usable and not self._stream.has_octets_waiting
 
-    async def _mail_hosts(self, log: RecordLog) -> tuple[str, ...] | Deferred | Failed:
-        """The hosts to try, in their order; or what there is to say where there are none."""
+    def _knows_the_way(self) -> bool:
+        """Is what DNS said still true?"""
+        return self._zones_version == self._site.resolver.zones_version
+
+    async def _look_up(self, log: RecordLog) -> tuple[Place, ...] | Deferred | Failed:
+        """The places to try, in their order; or what there is to say where there are none."""
         site, destination = self._site, self._destination
-        self.host = destination
+        self._place = Place(destination, "", None)
+        self._zones_version = site.resolver.zones_version
         if destination not in site.routes.hosts:
-            return (destination,)
+            address = site.book.shown(destination) or ""
+            return (Place(destination, address, site.book.find(destination, SMTP_PORT)),)
         addresses = {shown for shown in [site.book.shown(site.host)] if shown}
         found = await site.resolver.mail_hosts(destination, asking_host=site.host, asking_addresses=addresses, log=log)
         match found:
             case Hosts(hosts):
-                self._addresses = {host.host: host.addresses for host in hosts}
-                return tuple(host.host for host in hosts)
+                return tuple(place for host in hosts for place in self._places_of(host))
             case NullMx(reason):  # RFC 7505 section 4.2
                 return Failed(reason, Reply(556, (reason,), "5.1.10"), "5.1.10")
             case NoSuchDomain(reason):
@@ -120,16 +161,15 @@ class Connection:
             case TemporaryFailure(reason):
                 return Deferred(reason)
 
-    @property
-    def passes_notices(self) -> bool:
-        """The host takes over what senders want to be told (RFC 3461)."""
-        return self._client is not None and "DSN" in self._client.extensions
-
-    def bound(self, log: RecordLog) -> RecordLog:
-        """`log` with the connection and the transaction that came last, if there was one."""
-        if self._client is None:
-            return log
-        return log.bind(connection=self._connection, transaction=self._client.transaction_count)
+    def _places_of(self, host: MailHost) -> list[Place]:
+        """A host's addresses in their order (RFC 5321 section 5.1); one where nobody is only if all are."""
+        book = self._site.book
+        places = []
+        for address in host.addresses:
+            name = host.host if book.shown(host.host) == address else address
+            server = book.host_of(name)
+            places.append(Place(server or host.host, address, book.find(server, SMTP_PORT) if server else None))
+        return [place for place in places if place.endpoint] or places[:1]
 
     async def close(self, reason: str) -> None:
         """Say QUIT where that makes sense, and close."""
@@ -144,7 +184,7 @@ class Connection:
             self._record("connection.closed", reason=reason)
             await trio.aclose_forcefully(stream)
 
-    async def _open(self) -> SmtpClient:
+    async def _open(self) -> None:
         """A new connection, in TLS where the policy wants it and the other side has it.
 
         Raises:
@@ -159,11 +199,10 @@ class Connection:
                 await self.close(str(error))
                 if tls is Tls.REQUIRED or isinstance(error, InjectionError):
                     raise
-                client = await self._connect()  # RFC 7435 section 4: rather in clear than not at all
+                await self._connect()  # RFC 7435 section 4: rather in clear than not at all
         elif tls is Tls.REQUIRED:
             await self.close("no TLS")
             raise UnusableError(f"{self.host} does not offer STARTTLS, and {site.host} sends nothing in clear")
-        return client
 
     async def _encrypt(self, client: SmtpClient) -> None:
         site, host = self._site, self.host
@@ -173,17 +212,16 @@ class Connection:
 
     async def _connect(self) -> SmtpClient:
         """A new connection in clear, greeted."""
-        site, host = self._site, self.host
-        target = self._target()
+        site, host, target = self._site, self.host, self._place.endpoint
+        self._connection = ""
         if target is None:
-            where = ", ".join(self._addresses.get(host, ()))
-            raise UnusableError(f"no server of this lab is at {host}{f' ({where})' if where else ''}")
-        self._connection = site.recorder.new_connection()
-        self._log = site.log.bind(connection=self._connection)
+            where = f" ({self._place.address})" if self._place.address else ""
+            raise UnusableError(f"no server of this lab is at {host}{where}")
+        connection = site.recorder.new_connection()
         shown = f"{host} ({self._shown})"
         try:
             with trio.fail_after(CONNECT_TIMEOUT_SECONDS):
-                stream = await site.network.connect(target, site.source, Caller(site.host, self._connection))
+                stream = await site.network.connect(target, site.source, Caller(site.host, connection))
         except trio.TooSlowError:
             raise UnusableError(f"no connection to {shown} within {CONNECT_TIMEOUT_SECONDS:.0f} s") from None
         except ConnectionRefusedError:
@@ -191,6 +229,8 @@ class Connection:
         except OSError as error:
             raise UnusableError(f"no connection to {shown}: {error.strerror or error}") from None
         self._stream = stream
+        self._connection = connection
+        self._log = site.log.bind(connection=connection)
         self._record("connection.opened")
         client = SmtpClient(stream, site.host, None if site.book.is_local(host) else self._log)
         try:
@@ -201,17 +241,10 @@ class Connection:
         self._client = client
         return client
 
-    def _target(self) -> Endpoint | None:
-        """Where the host really listens: at the addresses that DNS has for it, be they its own or not."""
-        book, addresses = self._site.book, self._addresses.get(self.host)
-        if addresses is None or book.shown(self.host) in addresses:
-            return book.find(self.host, SMTP_PORT)
-        return next(filter(None, (book.find(address, SMTP_PORT) for address in addresses)), None)
-
     @property
     def _shown(self) -> str:
         """The next hop's address as people see it."""
-        return str(Endpoint(self._site.book.shown(self.host) or self.host, SMTP_PORT))
+        return str(Endpoint(self._place.address or self.host, SMTP_PORT))
 
     def _record(self, event: str, **keys: object) -> None:
         self._log.record(
@@ -224,14 +257,9 @@ class Connection:
         )
 
 
-def _put_off(outcomes: Collection[Outcome]) -> Deferred | None:
-    """Why nobody was served now, so that another host may be asked; None where somebody got a final answer."""
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
-    return failures[0] if failures and len(failures) == len(outcomes) else None
-
-
-def _hung_up(outcomes: Iterable[Outcome]) -> bool:
+def _hung_up(results: Iterable[Result]) -> bool:
     """True if nobody got an answer but the one with which a server closes."""
+    outcomes = (result.outcome for result in results)
     return all(
         isinstance(outcome, Deferred) and (outcome.reply is None or outcome.reply.code == CLOSING)
         for outcome in outcomes

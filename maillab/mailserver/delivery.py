@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import trio
 
 from maillab.mail.address import Address
 from maillab.mail.envelope import NO_NOTICE, Envelope, Notice
 from maillab.mailserver import queue
+from maillab.mailserver.attempt import Attempt
 from maillab.mailserver.connection import Connection
 from maillab.mailserver.queue import Work
+from maillab.mailserver.result import Result
 from maillab.mailserver.settlement import Tried, settle
 from maillab.mailserver.site import Site
-from maillab.smtp.outcome import Deferred, Outcome
+from maillab.mailserver.standing import Standing
+from maillab.smtp.outcome import Deferred
 from maillab.storage import messages
 from maillab.storage.errors import StorageError
 from maillab.trace.recorder import RecordLog
@@ -51,18 +55,24 @@ class Delivery:
         elif worker is not None:
             worker.wake()
 
-    def wake_all(self, *, at_once: bool = False) -> None:
-        """The clock was moved, or due times were; `at_once` also asks hosts whose turn has not come."""
+    def wake_all(self) -> None:
+        """The clock was moved."""
         for worker in self._workers.values():
-            if at_once:
-                worker.give_another_chance()
             worker.wake()
+
+    def retry(self, next_hops: Iterable[str]) -> None:
+        """Due times were moved; these are tried now, even if their turn has not come."""
+        for next_hop in next_hops:
+            if next_hop in self._workers:
+                self._workers[next_hop].give_another_chance()
+            self.wake(next_hop)
 
 
 class NextHop:
     """Takes what is due for one destination from the queue, and hands it to up to ten connections.
 
-    A destination that cannot be reached is left alone until its time, whatever else comes for it meanwhile.
+    A destination that cannot be reached is left alone until its time, whatever else comes for it meanwhile; and then
+    one message finds out whether it is back, before the others leave.
     """
 
     def __init__(self, site: Site, next_hop: str, wake: Callable[[str], None]) -> None:
@@ -72,13 +82,12 @@ class NextHop:
         self._awake = trio.Event()
         self._in_flight: set[str] = set()
         self._connection_count = 0
-        self._failure_count = 0  # in a row, to reach anybody there
-        self._down_until = 0.0  # lab time
-        self._down_because = ""
+        self._standing = Standing(site.retry)
+        self._probe: trio.Event | None = None  # set when the one that finds out has done so
 
     def give_another_chance(self) -> None:
         """Somebody wants to know whether it is there now."""
-        self._down_until = 0.0
+        self._standing.ask_again()
 
     def wake(self) -> None:
         self._awake.set()
@@ -140,11 +149,17 @@ class NextHop:
             # The queue still says that it is to be sent. It is tried again after the first wait, and a server of the
             # lab knows a second coming; until then it counts as in flight, so that a full disk makes no busy loop.
             wait_seconds = site.retry.after_seconds[0]
-            log = connection.bound(_log_of(site, work))
+            log = _log_of(site, work)
             if isinstance(error, StorageError):
-                about = _Attempt(log, work).about(connection.host)
-                reason = f"the outcome could not be stored: {error}"
-                log.record("delivery.deferred", **about, code=None, reply=reason, retry_in_seconds=wait_seconds)
+                log.record(
+                    "delivery.deferred",
+                    recipients=[recipient.address for recipient in work.recipients],
+                    next_hop=connection.host,
+                    attempt=1 + max(recipient.attempts for recipient in work.recipients),
+                    code=None,
+                    reply=f"the outcome could not be stored: {error}",
+                    retry_in_seconds=wait_seconds,
+                )
             else:
                 site.record_crash(error, log)
             await trio.sleep(wait_seconds)
@@ -156,75 +171,95 @@ class NextHop:
     async def _deliver(self, work: Work, connection: Connection) -> frozenset[str]:
         """Try once to reach all recipients; the next hops that new mail (a report) waits for."""
         site, entry = self._site, work.entry
-        attempt = _Attempt(_log_of(site, work), work)
         recipients = [Address.parse(recipient.address) for recipient in work.recipients]
         octets = site.database.read(lambda db: messages.octets(db, site.host, entry.message_id))
-        outcomes: dict[Address, Outcome] = {}
-        due_at = self._until(work, self._down_until)
-        if site.clock.lab_time() < self._down_until and due_at is not None:
-            outcomes |= dict.fromkeys(recipients, Deferred(f"not tried again yet: {self._down_because}"))
-        else:  # also at the very end of the message's time: once more before it comes back
-            for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
-                some = tuple(recipients[start : start + RECIPIENTS_PER_TRANSACTION])
-                outcomes |= await self._send(work, some, octets, connection, attempt)
-            due_at = self._next_attempt(work, attempt.number, connection, outcomes)
-        tried = Tried(connection.host, attempt.number, outcomes, due_at, connection.passes_notices)
-        return await settle(site, work, tried, octets, connection.bound(attempt.log))
+        log = _log_of(site, work)
+        async with self._turn():
+            attempt_count = max(recipient.attempts for recipient in work.recipients)
+            if (put_off := self._not_now(work, recipients, attempt_count)) is not None:
+                return await settle(site, work, put_off, octets, log)
+            attempt = Attempt(log, work, attempt_count + 1)
+            results = await self._try(work, recipients, octets, connection, attempt)
+            tried = Tried(attempt.number, results, self._due_at(work, attempt.number))
+            return await settle(site, work, tried, octets, log)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait while somebody else finds out whether a destination that was down is back."""
+        while self._probe is not None:
+            await self._probe.wait()
+        if not self._standing.failure_count:
+            yield
+            return
+        self._probe = probe = trio.Event()
+        try:
+            yield
+        finally:
+            self._probe = None
+            probe.set()
+
+    def _not_now(self, work: Work, recipients: Iterable[Address], attempt_count: int) -> Tried | None:
+        """What comes of no attempt, where none is to be made."""
+        standing, due_at = self._standing, self._until(work, self._standing.ask_again_at)
+        if not standing.is_left_alone(self._site.clock.lab_time()):
+            return None
+        if due_at is None and standing.failed_at < self._end(work):
+            return None  # at the very end of its time, once more
+        assert standing.failure is not None
+        assert isinstance(standing.failure.outcome, Deferred)
+        reason = standing.failure.outcome.reason
+        outcome = Deferred(reason if due_at is None else f"not tried again yet: {reason}")
+        results = dict.fromkeys(recipients, Result(outcome, standing.failure.host))
+        return Tried(attempt_count, results, due_at, counts=False)
+
+    async def _try(
+        self, work: Work, recipients: Sequence[Address], octets: bytes, connection: Connection, attempt: Attempt
+    ) -> Mapping[Address, Result]:
+        """One attempt for all recipients; it also finds out how things stand with the destination."""
+        standing, failures_before = self._standing, self._standing.failure_count
+        results: dict[Address, Result] = {}
+        for start in range(0, len(recipients), RECIPIENTS_PER_TRANSACTION):
+            some = tuple(recipients[start : start + RECIPIENTS_PER_TRANSACTION])
+            results |= await self._send(work, some, octets, connection, attempt)
+        if connection.reached or not all(isinstance(result.outcome, Deferred) for result in results.values()):
+            standing.was_reached()
+        else:
+            standing.was_in_vain(
+                next(iter(results.values())),
+                self._site.clock.lab_time(),
+                attempt=attempt.number,
+                failures_before=failures_before,
+                jitter=self._site.chance.random(),
+            )
+        return results
+
+    def _due_at(self, work: Work, number: int) -> float | None:
+        """When what was deferred is tried again; a destination that nobody reached has waits of its own."""
+        site, now = self._site, self._site.clock.lab_time()
+        if self._standing.failure_count:
+            return self._until(work, self._standing.ask_again_at)
+        return site.retry.next_attempt(number, work.entry.accepted_at, now, jitter=site.chance.random())
 
     async def _send(
-        self, work: Work, recipients: tuple[Address, ...], octets: bytes, connection: Connection, attempt: _Attempt
-    ) -> Mapping[Address, Outcome]:
+        self, work: Work, recipients: tuple[Address, ...], octets: bytes, connection: Connection, attempt: Attempt
+    ) -> Mapping[Address, Result]:
         entry = work.entry
         sender = Address.parse(entry.sender) if entry.sender else None
         envelope = Envelope(sender, recipients, entry.eight_bit, entry.smtputf8, entry.ret, entry.envid, _notices(work))
         try:
             return await connection.send(envelope, octets, attempt)
         except Exception as error:
-            self._site.record_crash(error, connection.bound(attempt.log))
+            self._site.record_crash(error, attempt.log)
             await connection.close("crashed")
-            return dict.fromkeys(recipients, Deferred("a fault of our own"))
-
-    def _next_attempt(
-        self, work: Work, number: int, connection: Connection, outcomes: Mapping[Address, Outcome]
-    ) -> float | None:
-        """When what was deferred is tried again; a destination that nobody reached has waits of its own."""
-        site, now, jitter = self._site, self._site.clock.lab_time(), self._site.chance.random()
-        failures = [outcome for outcome in outcomes.values() if isinstance(outcome, Deferred)]
-        if connection.reached or len(failures) < len(outcomes):
-            self._failure_count = 0
-            return site.retry.next_attempt(number, work.entry.accepted_at, now, jitter=jitter)
-        self._failure_count = max(self._failure_count + 1, number)
-        self._down_because = failures[0].reason
-        self._down_until = site.retry.next_attempt(self._failure_count, now, now, jitter=jitter) or now
-        return self._until(work, self._down_until)
+            return dict.fromkeys(recipients, Result(Deferred("a fault of our own"), connection.host))
 
     def _until(self, work: Work, due_at: float) -> float | None:
         """`due_at`, or the end of the message's time if that comes sooner; None when it has come."""
-        end = work.entry.accepted_at + self._site.retry.give_up_after_seconds
+        end = self._end(work)
         return min(due_at, end) if self._site.clock.lab_time() < end else None
 
-
-class _Attempt:
-    """Records which hosts an attempt tries."""
-
-    def __init__(self, log: RecordLog, work: Work) -> None:
-        self.log = log
-        self.number = 1 + max(recipient.attempts for recipient in work.recipients)
-        self._recipients = [recipient.address for recipient in work.recipients]
-        self._host = ""
-
-    def about(self, host: str) -> dict[str, Any]:
-        """What every record of the attempt says."""
-        return {"recipients": self._recipients, "next_hop": host, "attempt": self.number}
-
-    def started(self, host: str) -> None:
-        if host != self._host:  # one record, however many transactions the recipients need
-            self.log.record("delivery.started", **self.about(host))
-            self._host = host
-
-    def passed_over(self, host: str, failure: Deferred) -> None:
-        code = failure.reply.code if failure.reply else None
-        self.log.record("delivery.deferred", **self.about(host), code=code, reply=failure.reason, retry_in_seconds=0)
+    def _end(self, work: Work) -> float:
+        return work.entry.accepted_at + self._site.retry.give_up_after_seconds
 
 
 def _notices(work: Work) -> dict[Address, Notice]:

@@ -270,13 +270,23 @@ def remove(db: sqlite3.Connection, server: str, queue_id: str, addresses: Iterab
 
 
 def defer(
-    db: sqlite3.Connection, server: str, queue_id: str, addresses: Iterable[str], due_at: float, reply: str
+    db: sqlite3.Connection,
+    server: str,
+    queue_id: str,
+    addresses: Iterable[str],
+    due_at: float,
+    reply: str,
+    *,
+    counts: bool = True,
 ) -> None:
-    """These recipients were tried in vain, with `reply`, and are tried again at `due_at`."""
+    """These recipients were tried in vain, with `reply`, and are tried again at `due_at`.
+
+    It `counts` as an attempt, unless nobody was asked.
+    """
     db.executemany(
-        "UPDATE queue_recipient SET attempts = attempts + 1, due_at = ?, last_reply = ?"
+        "UPDATE queue_recipient SET attempts = attempts + ?, due_at = ?, last_reply = ?"
         " WHERE server = ? AND queue_id = ? AND address = ?",
-        [(due_at, reply, server, queue_id, address) for address in addresses],
+        [(counts, due_at, reply, server, queue_id, address) for address in addresses],
     )
 
 

@@ -176,6 +176,10 @@ class Reception:
             return self._refuse_recipient(log, recipient, Answer.GREYLISTED, reason)
         if verdict.relay_reason:
             log.record("policy.checked", policy="relay", result="passed", reason=verdict.relay_reason)
+            if self._site.routes.smarthost is None:
+                null_mx = await self._site.resolver.null_mx(recipient.domain_key, log=log)
+                if null_mx is not None:  # RFC 7505 section 4.1: what is known to be in vain is not taken
+                    return self._refuse_recipient(log, recipient, Answer.NULL_MX, null_mx.reason)
         self._recipients.append(recipient)
         if rcpt.notice != NO_NOTICE:
             self._notices[recipient] = rcpt.notice

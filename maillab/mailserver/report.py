@@ -6,6 +6,7 @@ Not here: `message/global-delivery-status` of RFC 6533; an address that is not A
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ from maillab.mail.address import Address
 from maillab.mail.message import Message
 from maillab.smtp.replies import quoted
 
+_XTEXT_CHARACTER: Final = re.compile(r"\+([0-9A-F]{2})")  # RFC 3461 section 4
 FULL_LIMIT_OCTETS: Final = 64 << 10  # a longer message comes back as its header, unless RET=FULL asked for all of it
 
 
@@ -36,7 +38,7 @@ class RecipientReport:
         status: RFC 3463, "5.1.1".
         reason: what was said or happened, in a line.
         remote_host: who said it; "" if nobody did.
-        orcpt: ORCPT as it was given, "rfc822;ben@sued.example"; None if it was not.
+        orcpt: ORCPT as it was given, "rfc822;ben@sued.example" in xtext; None if it was not.
         retry_until: RFC 5322 date; "" where nothing is tried again.
     """
 
@@ -57,9 +59,9 @@ class Report:
         host: who reports.
         daemon: the From address.
         to: who sent the message.
-        date: RFC 5322 section 3.3; `arrival_date` is when the message was accepted.
+        date: RFC 5322 section 3.3; `arrival_date` is when the message was accepted, "" where nobody knows.
         message_id: what stands between the angle brackets.
-        envid: the sender's own name for the envelope, as it was given.
+        envid: the sender's own name for the envelope, as it was given, in xtext.
         ret: FULL or HDRS, as it was given.
         language: "de" or "en", of the part for people.
     """
@@ -81,7 +83,10 @@ class Report:
         """The whole message: multipart/report with text, delivery status and the original or its header."""
         parts = (self._text(), self._status(), self._returned())
         boundary = self._boundary(parts)
-        head = "".join(f"{line}\r\n" for line in self._header(boundary)).encode()
+        lines = [*self._header(boundary)]
+        if not all(part.isascii() for part in parts):
+            lines.append("Content-Transfer-Encoding: 8bit")  # RFC 2045 section 6.4: what its parts are, the whole is
+        head = "".join(f"{line}\r\n" for line in lines).encode()
         body = b"".join(b"--" + boundary.encode() + b"\r\n" + part + b"\r\n" for part in parts)
         return head + b"\r\n" + body + b"--" + boundary.encode() + b"--\r\n"
 
@@ -110,15 +115,16 @@ class Report:
     def _status(self) -> bytes:
         lines = ["Content-Type: message/delivery-status", "", f"Reporting-MTA: dns; {self.host}"]
         if self.envid is not None:
-            lines.append(f"Original-Envelope-Id: {self.envid}")
-        lines.append(f"Arrival-Date: {self.arrival_date}")
+            lines.append(f"Original-Envelope-Id: {_from_xtext(self.envid)}")
+        if self.arrival_date:
+            lines.append(f"Arrival-Date: {self.arrival_date}")
         for recipient in self.recipients:
             lines += ["", *self._recipient_fields(recipient)]
         return "".join(f"{line}\r\n" for line in lines).encode("ascii", "backslashreplace")
 
     def _recipient_fields(self, recipient: RecipientReport) -> Iterator[str]:
         if recipient.orcpt is not None:
-            yield f"Original-Recipient: {recipient.orcpt}"
+            yield f"Original-Recipient: {_from_xtext(recipient.orcpt)}"
         yield f"Final-Recipient: rfc822; {quoted(recipient.address)}"
         yield f"Action: {self.action.value}"
         yield f"Status: {recipient.status}"
@@ -144,6 +150,11 @@ class Report:
         while any(boundary.encode() in part for part in parts):
             boundary += "-"
         return boundary
+
+
+def _from_xtext(text: str) -> str:
+    """What a DSN parameter means (RFC 3461 section 6.3 wants it decoded), fit to stand in a field."""
+    return quoted(_XTEXT_CHARACTER.sub(lambda match: chr(int(match[1], 16)), text))
 
 
 @attrs.frozen

@@ -33,8 +33,8 @@ class Reported:
     queue_id: str
     trace: str
     sender: str
-    accepted_at: float
     octets: bytes
+    arrival_date: str = ""  # where our own `Received` line is not yet on top to tell it
     ret: str | None = None
     envid: str | None = None
 
@@ -64,7 +64,7 @@ def notification(
     """A report to the sender on those of `recipients` of whom it wants to hear; None where there is nothing to say.
 
     Nobody is told about mail from the null path: RFC 5321 section 6.1 forbids an answer to an answer.  Where the sender
-    is nobody, the postmaster is told.
+    is nobody, the postmaster is told of failures, and nobody of the rest.
     """
     wanted = [
         attrs.evolve(recipient, orcpt=notice.orcpt)
@@ -73,9 +73,12 @@ def notification(
     ]
     if not reported.sender or not wanted:
         return None
+    to = Address.parse(reported.sender)
+    if not site.routes.reaches(to):
+        if action is not Action.FAILED:
+            return None
+        to = site.routes.postmaster
     at, lab_at = site.clock.time(), site.clock.lab_time()
-    sender = Address.parse(reported.sender)
-    to = sender if site.routes.reaches(sender) else site.routes.postmaster
     trace = site.trace_ids.new()
     octets = Report(
         action=action,
@@ -83,7 +86,7 @@ def notification(
         daemon=site.daemon,
         to=to,
         date=mail_date(at),
-        arrival_date=mail_date(reported.accepted_at),
+        arrival_date=reported.arrival_date or _date_received(reported.octets),
         message_id=f"{trace}@{site.host}",
         recipients=wanted,
         original=reported.octets,
@@ -123,18 +126,24 @@ def notification(
 
 
 def to_postmaster(site: Site, reported: Reported, hop: int, recipients: Sequence[str]) -> Notification | None:
-    """A report that cannot be delivered itself: it is nobody's any more, and ends where a teacher sees it."""
+    """A report that cannot be delivered itself: it is nobody's any more, and ends where a teacher sees it.
+
+    It comes to the postmaster by another hop at the same server.  A report that the postmaster could not be reached
+    with ends here.
+    """
     postmaster = site.routes.postmaster
-    if reported.sender or not is_report(reported.octets) or str(postmaster) in recipients:
+    tried = {Address.parse(recipient).key for recipient in recipients}
+    ways = {postmaster.key, *(address.key for address, _ in site.routes.split([postmaster]).onward)}
+    if reported.sender or not is_report(reported.octets) or not tried.isdisjoint(ways):
         return None
     at, lab_at = site.clock.time(), site.clock.lab_time()
-    envelope = Envelope(None, (postmaster,), eight_bit=not reported.octets.isascii())
+    envelope = Envelope(None, (postmaster,), eight_bit=not reported.octets.isascii(), smtputf8=not postmaster.is_ascii)
 
     def stamp(queue_id: QueueId) -> Received:
         return Received("", "", site.host, "local", str(queue_id), str(postmaster), mail_date(at))
 
     def job(db: sqlite3.Connection) -> Accepted:
-        queue_id = queue.free_queue_id(db, site.host, reported.trace, hop)
+        queue_id = queue.free_queue_id(db, site.host, reported.trace, hop + 1)
         return keep(db, site, envelope, reported.octets, queue_id=queue_id, stamp=stamp, at=at, lab_at=lab_at)
 
     def record(made: Accepted) -> None:
@@ -148,6 +157,12 @@ def is_report(octets: bytes) -> bool:
     """True for what `Report` and other servers make: multipart/report (RFC 6522)."""
     kind = Message(octets).first("Content-Type")
     return kind is not None and kind.text.lower().replace(" ", "").startswith("multipart/report;")
+
+
+def _date_received(octets: bytes) -> str:
+    """When we took the message, in real time."""
+    top = next(iter(Message(octets).received), None)
+    return "" if top is None else top.date
 
 
 async def report_delivered(site: Site, envelope: Envelope, accepted: Accepted, octets: bytes) -> frozenset[str]:
@@ -169,8 +184,8 @@ async def report_delivered(site: Site, envelope: Envelope, accepted: Accepted, o
         queue_id=str(accepted.queue_id),
         trace=accepted.queue_id.trace,
         sender=envelope.sender,
-        accepted_at=site.clock.time(),
         octets=octets,
+        arrival_date=mail_date(site.clock.time()),
         ret=envelope.ret,
         envid=envelope.envid,
     )

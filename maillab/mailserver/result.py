@@ -17,8 +17,7 @@ class Result:
 
     Attributes:
         outcome: what became of it.
-        host: the next hop, as DNS or the lab file names it.
-        server: who really listens there; "" where nobody was spoken to, or none of the lab's servers.
+        host: the next hop.
         passes_notices: the next hop takes over what the sender wants to be told (RFC 3461 section 5.2.2).
         connection: over which it was said; "" where there was none.
         transaction: in which; None where it did not come to one.
@@ -26,7 +25,6 @@ class Result:
 
     outcome: Outcome
     host: str
-    server: str = ""
     passes_notices: bool = False
     connection: str = ""
     transaction: int | None = None

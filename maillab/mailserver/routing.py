@@ -38,10 +38,12 @@ class Split:
     Attributes:
         mailboxes: each once, in the order of the recipients.
         onward: address as sent on, and its next hop: the smarthost, or a domain whose mail hosts are to be looked up.
+        sources: address as sent on to the recipient that stands for it, an alias or itself.
     """
 
     mailboxes: tuple[str, ...]
     onward: tuple[tuple[Address, str], ...]
+    sources: Mapping[Address, Address] = attrs.field(factory=dict)
 
     @property
     def next_hops(self) -> frozenset[str]:
@@ -101,9 +103,10 @@ class Routes:
         mailboxes: dict[str, None] = {}
         onward: dict[str, tuple[Address, str]] = {}
         expanded: set[str] = set()
-        waiting = [*recipients][::-1]
+        sources: dict[Address, Address] = {}
+        waiting = [(recipient, recipient) for recipient in recipients][::-1]
         while waiting:
-            recipient = waiting.pop()
+            recipient, source = waiting.pop()
             if self._is_postmaster(recipient):
                 recipient = self.postmaster
             key = recipient.key
@@ -112,10 +115,11 @@ class Routes:
             elif key in self.aliases:
                 if key not in expanded:  # a group in a group in itself ends here
                     expanded.add(key)
-                    waiting += reversed(self.aliases[key])
-            elif recipient.domain_key not in self.domains:
-                onward.setdefault(key, (recipient, self.smarthost or recipient.domain_key))
-        return Split(tuple(mailboxes), tuple(onward.values()))
+                    waiting += ((target, source) for target in reversed(self.aliases[key]))
+            elif recipient.domain_key not in self.domains and key not in onward:
+                onward[key] = recipient, self.smarthost or recipient.domain_key
+                sources[recipient] = source
+        return Split(tuple(mailboxes), tuple(onward.values()), sources)
 
     def _is_postmaster(self, recipient: Address) -> bool:
         """RFC 5321 section 4.5.1: without a domain, or at the server itself, and always taken."""

@@ -14,8 +14,9 @@ from maillab.mailserver.acceptance import Accepted
 from maillab.mailserver.queue import Work
 from maillab.mailserver.report import Action, RecipientReport
 from maillab.mailserver.reporting import Notification, Reported, notification, to_postmaster
+from maillab.mailserver.result import Result, grouped
 from maillab.mailserver.site import Site
-from maillab.smtp.outcome import Deferred, Delivered, Failed, Outcome
+from maillab.smtp.outcome import Deferred, Delivered, Failed
 from maillab.smtp.replies import Reply
 from maillab.trace.identity import QueueId
 from maillab.trace.recorder import RecordLog
@@ -26,17 +27,16 @@ class Tried:
     """One attempt, and what came of it.
 
     Attributes:
-        next_hop: the host that was tried last.
         number: 1 is the first attempt.
+        results: for each recipient.
         due_at: when what was deferred is tried again, in lab time; None to give up.
-        passes_notices: the next hop takes over what the sender wants to be told (RFC 3461 section 5.2.2).
+        counts: False where nobody was asked, and `number` is that of the attempt before.
     """
 
-    next_hop: str
     number: int
-    outcomes: Mapping[Address, Outcome]
+    results: Mapping[Address, Result]
     due_at: float | None
-    passes_notices: bool = True
+    counts: bool = True
 
 
 async def settle(site: Site, work: Work, tried: Tried, octets: bytes, log: RecordLog) -> frozenset[str]:
@@ -51,29 +51,30 @@ async def settle(site: Site, work: Work, tried: Tried, octets: bytes, log: Recor
     entry, now = work.entry, site.clock.lab_time()
     done: list[str] = []
     deferred: list[tuple[list[str], str]] = []
-    told: list[tuple[str, dict[str, object]]] = []  # records, written when what they tell is true
+    told: list[tuple[Result, str, dict[str, object]]] = []  # records, written when what they tell is true
     reports: dict[Action, list[RecipientReport]] = {action: [] for action in Action}
     late = _late(site, work, now)
-    for outcome, recipients in _grouped(tried.outcomes).items():
+    for result, recipients in grouped(tried.results).items():
         addresses = [str(recipient) for recipient in recipients]
-        about: dict[str, object] = {"recipients": addresses, "next_hop": tried.next_hop, "attempt": tried.number}
-        match outcome:
+        about: dict[str, object] = {"recipients": addresses, "next_hop": result.host, "attempt": tried.number}
+        match outcome := result.outcome:
             case Delivered(reply):
                 about |= {"code": reply.code, "reply": reply.text}
-                about["next_queue_id"] = _queue_id_in(reply, site, tried.next_hop)
-                told.append(("delivery.relayed", about))
+                about["next_queue_id"] = _queue_id_in(reply, site, result.host)
+                told.append((result, "delivery.relayed", about))
                 done += addresses
-                if not tried.passes_notices:
-                    reports[Action.RELAYED] += _reports(addresses, reply.enhanced or "2.0.0", reply.text, tried)
+                if not result.passes_notices:
+                    reports[Action.RELAYED] += _reports(addresses, reply.enhanced or "2.0.0", reply.text, result.host)
             case Deferred(reason, reply) if tried.due_at is not None:
                 about |= {"code": reply.code if reply else None, "reply": reason}
                 about["retry_in_seconds"] = round(tried.due_at - now, 3)
-                told.append(("delivery.deferred", about))
+                told.append((result, "delivery.deferred", about))
                 deferred.append((addresses, reason))
-                retry_until = mail_date(entry.accepted_at + site.retry.give_up_after_seconds)
+                left_seconds = entry.accepted_at + site.retry.give_up_after_seconds - now
+                retry_until = mail_date(site.clock.time() + left_seconds)
                 reports[Action.DELAYED] += [
                     attrs.evolve(report, retry_until=retry_until)
-                    for report in _reports(addresses, _status(reply, "4.4.1"), reason, tried)
+                    for report in _reports(addresses, _status(reply, "4.4.1"), reason, result.host)
                     if report.address in late
                 ]
             case Deferred(reason, reply) | Failed(reason, reply):
@@ -81,9 +82,9 @@ async def settle(site: Site, work: Work, tried: Tried, octets: bytes, log: Recor
                 if isinstance(outcome, Deferred):
                     reason = f"given up after {tried.number} attempts: {reason}"
                 about |= {"code": reply.code if reply else None, "reply": reason}
-                told.append(("delivery.failed", about))
+                told.append((result, "delivery.failed", about))
                 done += addresses
-                reports[Action.FAILED] += _reports(addresses, status, reason, tried)
+                reports[Action.FAILED] += _reports(addresses, status, reason, result.host)
     warned = [report.address for report in reports[Action.DELAYED]]
     notifications = _notifications(site, work, reports, octets)
 
@@ -91,13 +92,13 @@ async def settle(site: Site, work: Work, tried: Tried, octets: bytes, log: Recor
         queue.remove(db, site.host, entry.queue_id, done)
         for addresses, reason in deferred:
             assert tried.due_at is not None  # else it had failed
-            queue.defer(db, site.host, entry.queue_id, addresses, tried.due_at, reason)
+            queue.defer(db, site.host, entry.queue_id, addresses, tried.due_at, reason, counts=tried.counts)
         queue.mark_warned(db, site.host, entry.queue_id, warned)
         return [each.job(db) for each in notifications]
 
     made = await site.database.write(job)
-    for event, keys in told:
-        log.record(event, **keys)
+    for result, event, keys in told:
+        result.bound(log).record(event, **keys)
     for each, accepted in zip(notifications, made, strict=True):
         each.record(accepted)
     return frozenset(next_hop for accepted in made for next_hop in accepted.next_hops)
@@ -111,7 +112,6 @@ def _notifications(
         queue_id=entry.queue_id,
         trace=entry.trace,
         sender=entry.sender,
-        accepted_at=entry.accepted_at,
         octets=octets,
         ret=entry.ret,
         envid=entry.envid,
@@ -132,21 +132,13 @@ def _late(site: Site, work: Work, now: float) -> frozenset[str]:
     return frozenset(recipient.address for recipient in work.recipients if not recipient.warned)
 
 
-def _reports(addresses: list[str], status: str, reason: str, tried: Tried) -> list[RecipientReport]:
+def _reports(addresses: list[str], status: str, reason: str, host: str) -> list[RecipientReport]:
     said = reason[:3].isdigit()  # by the next hop, or found out by ourselves
-    return [RecipientReport(address, status, reason, tried.next_hop if said else "") for address in addresses]
+    return [RecipientReport(address, status, reason, host if said else "") for address in addresses]
 
 
 def _status(reply: Reply | None, otherwise: str) -> str:
     return reply.enhanced if reply is not None and reply.enhanced else otherwise
-
-
-def _grouped(outcomes: Mapping[Address, Outcome]) -> Mapping[Outcome, list[Address]]:
-    """Recipients with the same outcome together, in their order: one record for each group."""
-    groups: dict[Outcome, list[Address]] = {}
-    for recipient, outcome in outcomes.items():
-        groups.setdefault(outcome, []).append(recipient)
-    return groups
 
 
 def _queue_id_in(reply: Reply, site: Site, next_hop: str) -> str | None:

@@ -43,6 +43,9 @@ class AddressBook(Protocol):
     def shown(self, host: str) -> str | None:
         """The address that people see: 172.16.1.1."""
 
+    def host_of(self, name: str) -> str | None:
+        """The host behind a host name, a domain or an address; None for one that is not of the lab."""
+
     def is_local(self, host: str) -> bool:
         """True for a host that runs in this process, and so writes its own side of the dialogue."""
 

@@ -285,6 +285,13 @@ class Answer(enum.Enum):
         "Mail laeuft im Kreis: {hops} Received-Zeilen, {limit} sind erlaubt.",
         "Mail loop: {hops} Received lines, {limit} are allowed.",
     )
+    NULL_MX = Words(
+        556,
+        "5.1.10",
+        "<{address}>: {reason}",
+        "Die Domain nimmt keine Mail an: <{address}>",
+        "The domain takes no mail: <{address}>",
+    )
     UNKNOWN_PARAMETER = Words(
         555,
         "5.5.4",

@@ -106,6 +106,8 @@ def _words(record: Record) -> str:
         case "lab.ready":
             servers = record.get("servers") or ()
             return f"lab {record['lab']} is ready: " + ", ".join(_address(server) for server in servers)
+        case "lab.stopped":
+            return f"lab {record['lab']} has stopped"
     said = (f"{key}={_value(value)}" for key, value in record.items() if key not in _ALWAYS and value is not None)
     return " ".join((event, *said))
 

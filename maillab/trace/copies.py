@@ -97,6 +97,16 @@ def _copy_at(
 ) -> Copy | None:
     """The copy for `recipient` as its `station` sees it; None where another station or recipient tells more."""
     record = station.latest.get(recipient)
+    state = _STATE_AFTER[record["event"]] if record else State.UNDERWAY
+    next_hop = record.get("next_hop") if record else None
+    next_queue_id = record.get("next_queue_id") if record else None
+    if state in (State.UNDERWAY, State.RELAYED):
+        # The next server's word is enough: a process that was killed may never have told that it passed the mail on,
+        # nor that it had taken it.
+        for other_id, other in stations.items():
+            follows = other.previous == queue_id or other_id == next_queue_id
+            if (follows or (other.server == next_hop and not other.accepted_at)) and other.names(recipient):
+                return None
     if record is None:
         # An alias has no fate of its own; it is told by the names it stands for, which nobody gave in RCPT.
         own_domains = domains_of.get(station.server)
@@ -104,15 +114,8 @@ def _copy_at(
         if local and station.latest.keys() - set(station.recipients):
             return None
         return Copy(recipient, State.UNDERWAY, station.server, station.accepted_at)
-    state = _STATE_AFTER[record["event"]]
-    next_hop = record.get("next_hop")
-    if state is State.RELAYED:
-        next_queue_id = record.get("next_queue_id")
-        for other_id, other in stations.items():
-            if (other.previous == queue_id or other_id == next_queue_id) and other.names(recipient):
-                return None
-        if next_hop in domains_of or (next_queue_id or "").startswith(record["trace"]):
-            state = State.UNDERWAY  # a server of the lab has it; its own record has yet to come
+    if state is State.RELAYED and (next_hop in domains_of or (next_queue_id or "").startswith(record["trace"])):
+        state = State.UNDERWAY  # a server of the lab has it; its own record has yet to come
     return Copy(
         recipient,
         state,

@@ -21,11 +21,21 @@ WHOLE_REPLY_LIMIT_COUNT: Final = 2
 
 START_MAIL_INPUT: Final = 354  # RFC 5321 section 4.2.3
 
+CLOCK_MOVED_SECONDS: Final = 1.0
+"""A wait that is longer than it really was by so much is told to be one by the lab's clock."""
+
 
 def seconds_between(earlier: Record, later: Record) -> float:
-    """Seconds from one record to another; by the lab's clock where both carry it."""
-    clock = "lab_at" if earlier.get("lab_at") and later.get("lab_at") else "at"
-    return (datetime.fromisoformat(later[clock]) - datetime.fromisoformat(earlier[clock])).total_seconds()
+    """Seconds from one record to another; by the lab's clock, which is the real one until somebody moves it."""
+    moved = earlier.get("lab_at") or later.get("lab_at")
+    if moved and (earlier["run"] == later["run"] or (earlier.get("lab_at") and later.get("lab_at"))):
+        first, last = (record.get("lab_at") or record["at"] for record in (earlier, later))
+        return _seconds(first, last)
+    return _seconds(earlier["at"], later["at"])
+
+
+def _seconds(first: str, last: str) -> float:
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 @attrs.define
@@ -167,6 +177,9 @@ class Story:
             case "message.stored":
                 text = f"{record['mailbox']}, uid {record['uid']}"
                 yield Step(Kind.STORED, text, server, MAILBOXES, record, "Stored")
+            case "tls.started":
+                text = f"encrypted from here on ({record['version'].partition(' ')[0]})"
+                yield Step(Kind.NOTE, text, server, "", record, "TLS")
             case "delivery.duplicate":
                 yield Step(Kind.NOTE, "accepted before; this copy is dropped", server, "", record)
 
@@ -201,10 +214,10 @@ class Story:
                 yield Step(Kind.LINE, reply, server, record["next_hop"], record, Role.CLIENT)
             case "delivery.deferred" if self._was_told(place, record):
                 yield Step(Kind.TROUBLE, names, server, "", record, "Deferred")
-                yield self._wait(record, "")
+                yield from self._wait(record, "")
             case "delivery.deferred":
                 yield _lost(record, reply)
-                yield self._wait(record, reply)
+                yield from self._wait(record, reply)
             case "delivery.failed":
                 if not self._was_told(place, record):
                     yield _lost(record, reply)
@@ -212,7 +225,17 @@ class Story:
             case "bounce.created":
                 child = record.get("trace")
                 about = f"trace {record['for_trace']}" if child == self._trace.id else f"trace {child}"
-                yield Step(Kind.NOTE, about, server, "", record, "Bounce")
+                yield Step(Kind.NOTE, about, server, "", record, "Bounce" if self._is_bounce(record) else "Notice")
+
+    def _is_bounce(self, made: Record) -> bool:
+        """True unless the trace is known not to have failed when the report was made: it tells of a delay then."""
+        if made.get("trace") == self._trace.id:
+            return True
+        return any(
+            record["event"] == "delivery.failed" and record.get("queue_id") == made["for_queue_id"]
+            for record in self._trace.own_records
+            if record["at"] <= made["at"]
+        )
 
     def _was_told(self, place: tuple[str, str | None, int | None], record: Record) -> bool:
         """True if the dialogue that led to this outcome is drawn."""
@@ -221,8 +244,11 @@ class Story:
         next_queue_id = record.get("next_queue_id")
         return any(hop.queue_id == next_queue_id for hop in self._trace.hops if next_queue_id)
 
-    def _wait(self, deferred: Record, why: str) -> Step:
-        attempt = (deferred.get("attempt") or 1) + 1
+    def _wait(self, deferred: Record, why: str) -> Iterator[Step]:
+        due = deferred.get("retry_in_seconds")
+        if due == 0:
+            return  # the next mail host of the domain is tried at once
+        attempt = deferred.get("attempt", 1) + 1
         waiting = set(deferred["recipients"])
         started = next(
             (
@@ -237,12 +263,15 @@ class Story:
         )
         reason = f" ({why.partition(' by ')[0]})" if " by " in why else ""
         if started is not None:
-            waits = f"waits {duration(seconds_between(deferred, started))} in the queue of {deferred['server']}{reason}"
-            return Step(Kind.WAIT, f"{waits}, attempt {started.get('attempt') or attempt}", deferred["server"])
-        due = deferred.get("retry_in_seconds")
+            waited = seconds_between(deferred, started)
+            moved = waited - _seconds(deferred["at"], started["at"]) >= CLOCK_MOVED_SECONDS
+            waits = f"waits {duration(waited)}{' of lab time' if moved else ''}"
+            text = f"{waits} in the queue of {deferred['server']}{reason}, attempt {started.get('attempt') or attempt}"
+            yield Step(Kind.WAIT, text, deferred["server"])
+            return
         when = f" due {duration(due)} later" if due is not None else " to come"
         text = f"waits in the queue of {deferred['server']}{reason}, attempt {attempt}{when}"
-        return Step(Kind.WAIT, text, deferred["server"])
+        yield Step(Kind.WAIT, text, deferred["server"])
 
 
 def _lost(record: Record, reply: str) -> Step:
@@ -278,9 +307,11 @@ def _recipients_answered(records: list[Record]) -> tuple[int, list[str]]:
             if record.get("code") == START_MAIL_INPUT:
                 commands.insert(len(replies), ("DATA", "message"))  # answered next, without a command of its own
     taken = 0
-    refusals = []
+    refusals: list[str] = []
     for (verb, command), reply in zip(commands, replies, strict=False):
         taken += verb == "RCPT" and reply.startswith("2")
+        if verb == "DATA" and command != "message" and refusals and not taken:
+            continue  # sent ahead of the replies (RFC 2920 section 3.1), and nothing was left to send
         if verb in ("MAIL", "RCPT", "DATA") and reply[:1] in ("4", "5"):
             refusals.append(f"{reply} ({command})")
     return taken, refusals

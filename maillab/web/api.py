@@ -108,6 +108,8 @@ def _find(desk: Desk, request: Request) -> Trace:
     named = request.variables["trace"]
     book = desk.lab.trace_book
     found = book.latest if named == LATEST else book.get(named.upper())
+    if found is None and named == LATEST:
+        raise refused(404, "there is no trace", "no message was accepted yet; POST /api/lab/send sends one")
     if found is None:
         raise refused(404, f"no trace {named}", "GET /api/lab/traces lists them; the newest is called latest")
     return found

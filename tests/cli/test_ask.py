@@ -99,7 +99,7 @@ async def test_somebody_else_answers(command: tuple[str, ...], answer: bytes) ->
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("trace",), "no message was accepted yet"),
+        (("trace",), "there is no trace; no message was accepted yet"),
         (("trace", "1JD2V9XK3M4QZ"), "no trace 1JD2V9XK3M4QZ; maillab traces lists them"),
         (("trace", "a/b?c#d"), "no trace a/b?c#d; maillab traces lists them"),
         (("mailbox", "bne@sued.example"), 'no mailbox bne@sued.example; did you mean "ben@sued.example"?'),

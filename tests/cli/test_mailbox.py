@@ -33,6 +33,11 @@ async def test_a_mailbox_is_a_table(asked: Asked) -> None:
     assert is_harmless(result.stdout)
 
 
+async def test_an_empty_mailbox_is_one_line(asked: Asked) -> None:
+    """It says whose it is."""
+    assert (await asked.maillab("mailbox", "ben@sued.example")).stdout == "ben@sued.example has no mail\n"
+
+
 async def test_json_has_what_programs_need(asked: Asked) -> None:
     """Entries have uid, subject, from and trace; the octets are not changed, and yet harmless."""
     message = await stored(asked)

@@ -30,9 +30,49 @@ def test_a_table_shows_text_and_never_obeys_it(
     """What looks like markup of Rich is shown; control characters are written out; nothing is cut off."""
     monkeypatch.setenv("COLUMNS", "40")
     long_word = "abcdefghijklmnopqrstuvwxyz" * 3
-    show_table(("Subject", "Trace"), [("[red]a\x1b[31m :smile:", "1JD2V9XK3M4QZ"), (long_word, None)], whole="Trace")
+    show_table(
+        ("Subject", "Trace"),
+        [("[red]a\x1b[31m :smile:", "1JD2V9XK3M4QZ"), (long_word, None)],
+        nothing="",
+        whole="Trace",
+    )
     printed = capsys.readouterr().out
     assert "[red]a\\x1b[31m" in printed
     assert ":smile:" in printed
     assert "1JD2V9XK3M4QZ" in printed
     assert "".join(filter(str.islower, printed)).endswith(long_word)
+
+
+def test_an_empty_table_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no row, the heading is left out too, and words say so."""
+    show_table(("Queue id", "To"), [], nothing="nothing waits\x1b[2J")
+    assert capsys.readouterr().out == "nothing waits\\x1b[2J\n"
+
+
+def test_a_table_too_wide_for_its_terminal_becomes_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No column is squeezed until nobody can read it; a row that goes on with the one before stands close to it."""
+    headings = ("Id", "From", "To", "Said")
+    rows = [
+        ("1JD2V9XK3M4QZ-1-00", "<anna@nord.example>", "ben@sued.example", "451 later\n(greylisting)"),
+        ("", "", "berta@sued.example", None),
+        ("1JD2V9XK3M4QZ-1-01", "<>", "[red]x\x1b[31m", None),
+    ]
+    monkeypatch.setenv("COLUMNS", "55")
+    show_table(headings, rows, nothing="", whole="Id")
+    assert capsys.readouterr().out.startswith("┏")
+    monkeypatch.setenv("COLUMNS", "54")
+    show_table(headings, rows, nothing="", whole="Id")
+    assert capsys.readouterr().out.splitlines() == [
+        "Id    1JD2V9XK3M4QZ-1-00",
+        "From  <anna@nord.example>",
+        "To    ben@sued.example",
+        "Said  451 later",
+        "      (greylisting)",
+        "To    berta@sued.example",
+        "",
+        "Id    1JD2V9XK3M4QZ-1-01",
+        "From  <>",
+        "To    [red]x\\x1b[31m",
+    ]

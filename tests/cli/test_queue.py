@@ -37,6 +37,12 @@ async def test_what_waits_is_a_table(with_far: Asked) -> None:
         assert word in " ".join(result.stdout.split())
 
 
+async def test_an_empty_queue_is_one_line(asked: Asked) -> None:
+    """And an empty list for programs."""
+    assert (await asked.maillab("queue")).stdout == "nothing waits\n"
+    assert (await asked.maillab("queue", "--format", "json")).stdout == "[]\n"
+
+
 async def test_json_is_a_list_of_objects(with_far: Asked) -> None:
     """Programs get each message with its recipients."""
     work = await waiting(with_far)

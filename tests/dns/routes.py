@@ -66,6 +66,13 @@ CASES = {
         LoopsBack("mail for relay.example comes back to relay.example, which does not take it"),
         asking_host="relay.example",
     ),
+    "implicit MX is the asking host by its address": Case(
+        "west.example",
+        LoopsBack("mail for west.example comes back to relay.example, which does not take it"),
+        "west.example A 172.16.3.1",
+        asking_host="relay.example",
+        asking_addresses=("172.16.3.1",),
+    ),
     "null MX": Case(
         "west.example",
         NullMx("west.example takes no mail (null MX)"),

@@ -12,7 +12,7 @@ from dns.rcode import Rcode
 from trio.testing import MockClock, assert_checkpoints
 
 from maillab.dns.lookup import Ask, NoAnswerError, Question, asking
-from maillab.dns.mail_hosts import Hosts, TemporaryFailure
+from maillab.dns.mail_hosts import Hosts, NullMx, TemporaryFailure
 from maillab.dns.resolver import LOOKUP_TIMEOUT_SECONDS, Resolver
 from maillab.dns.zone import Answer, Zones
 from maillab.trace.recorder import Recorder
@@ -129,6 +129,23 @@ async def test_a_changed_record_counts_at_once(recorder: Recorder) -> None:
     assert await resolver.mail_hosts("sued.example", asking_host=NORD, log=recorder.bind()) == SUED_FIRST
     zones.set("sued.example", "MX", ["20 relay.example"])
     assert await resolver.mail_hosts("sued.example", asking_host=NORD, log=recorder.bind()) == RELAY_ONLY
+
+
+@pytest.mark.parametrize(
+    ("mx", "failing_rcode", "is_null"),
+    [("0 .", None, True), ("0 .\nwest.example MX 5 relay.example", None, False), ("0 .", Rcode.SERVFAIL, False)],
+)
+async def test_a_null_mx_can_be_asked_for_alone(
+    mx: str, failing_rcode: Rcode | None, is_null: bool, recorder: Recorder
+) -> None:
+    """Only an answer that says so for sure counts, and only that is a record: there is no delivery yet."""
+    failures = {"MX west.example": failing_rcode} if failing_rcode else {}
+    resolver = Resolver(failing(village(f"west.example MX {mx}"), failures), Random(1))
+    found = await resolver.null_mx("west.example", log=recorder.bind())
+    assert found == (NullMx("west.example takes no mail (null MX)") if is_null else None)
+    assert answered(recorder) == ([("MX west.example", ["0 ."])] if is_null else [])
+    for domain in ("sued.example", "nowhere.sued.example", "elsewhere.example", "a..example"):
+        assert await resolver.null_mx(domain, log=recorder.bind()) is None
 
 
 async def test_a_lookup_is_a_checkpoint(recorder: Recorder) -> None:

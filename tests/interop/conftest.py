@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,8 +22,8 @@ async def start_lab(nursery: trio.Nursery) -> AsyncIterator[StartLab]:
     """Starts `maillab up` with any arguments; what still runs at the end of the test is stopped, and stops well."""
     started: list[LabProcess] = []
 
-    async def start(*arguments: object) -> LabProcess:
-        started.append(await LabProcess.start(nursery, *arguments))
+    async def start(*arguments: object, within: Sequence[str] = ()) -> LabProcess:
+        started.append(await LabProcess.start(nursery, *arguments, within=within))
         return started[-1]
 
     try:
@@ -63,6 +63,16 @@ def swaks() -> str:
 @pytest.fixture(scope="session")
 def curl() -> str:
     return _program("curl", package="curl")
+
+
+@pytest.fixture(scope="session")
+def dig() -> str:
+    return _program("dig", package="bind9-dnsutils")
+
+
+@pytest.fixture(scope="session")
+def ip() -> str:
+    return _program("ip", package="iproute2")
 
 
 @pytest.fixture(scope="session")

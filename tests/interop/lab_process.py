@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,10 +82,10 @@ class LabProcess:
         self._ended = trio.Event()
 
     @classmethod
-    async def start(cls, nursery: trio.Nursery, *arguments: object) -> LabProcess:
-        """Start `maillab up` with these arguments, and wait until the lab runs."""
+    async def start(cls, nursery: trio.Nursery, *arguments: object, within: Sequence[str] = ()) -> LabProcess:
+        """Start `maillab up` with these arguments, and wait until the lab runs; `within` is what stands before it."""
         process = await trio.lowlevel.open_process(
-            command("up", *arguments, "--log", "json"),
+            [*within, *command("up", *arguments, "--log", "json")],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +71,9 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """A configured Postfix; `running` lets it run."""
 
-    def __init__(self, folder: Path, host: str, domain: str) -> None:
+    def __init__(self, folder: Path, host: str, domain: str, *, within: Sequence[str] = ()) -> None:
+        """`within` is what stands before its commands, to run it somewhere else."""
+        self._within = within
         self.host = host
         self.domain = domain
         self._folder = folder
@@ -131,7 +133,7 @@ class Postfix:
 
     def _say(self, command: str) -> None:
         done = subprocess.run(
-            ["postfix", "-c", self._folder / "config", command],
+            [*self._within, "postfix", "-c", self._folder / "config", command],
             capture_output=True,
             text=True,
             timeout=WAIT_SECONDS,

@@ -9,6 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from maillab.lab.clock import LabClock
+from maillab.lab.waiting import wait_until
+from maillab.mailserver.retry import JITTER
 from tests.labs import NORD, WITH_FAR, foreign_server, memory_lab, records_of
 
 ANNA, EVE = "anna@nord.example", "eve@far.example"
@@ -45,8 +47,26 @@ async def test_the_clock_goes_on_where_it_was_after_a_restart(tmp_path: Path) ->
     clock.advance(3600)
     clock.advance(60)
     assert LabClock(tmp_path).ahead_seconds == 3660
-    (tmp_path / "clock.json").write_bytes(b'{"ahead_sec')
+    (tmp_path / "clock.json").write_bytes(b"yesterday")
     assert LabClock(tmp_path).ahead_seconds == 0
+
+
+async def test_what_waits_is_due_at_its_time_after_a_restart(tmp_path: Path) -> None:
+    """Stopped and started again, a lab whose clock was moved on waits no longer and no shorter than it would have."""
+    text = WITH_FAR.replace("after_seconds = [5, 30, 120]", "after_seconds = [3600]").replace("1000", "432000")
+    async with memory_lab(text, data=tmp_path) as lab:
+        lab.advance_clock(7 * 86400)
+        await lab.send(ANNA, EVE)
+        await wait_until(lambda: records_of(lab, "delivery.deferred") or None, lab.recorder, "delivery.deferred")
+        ((_, before),) = lab.queue()
+    async with memory_lab(text, data=tmp_path) as lab, foreign_server(lab) as far:
+        ((_, after),) = lab.queue()
+        assert after == before
+        assert 3000 < after.recipients[0].due_at - lab.clock.lab_time() <= 3600 * (1 + JITTER)
+        assert far.connection_count == 0
+        lab.advance_clock(3600 * (1 + JITTER))
+        await wait_until(lambda: records_of(lab, "delivery.relayed") or None, lab.recorder, "delivery.relayed")
+        assert len(far.mails) == 1
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 367 * 86400.0])

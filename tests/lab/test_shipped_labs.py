@@ -6,6 +6,7 @@ import trio
 from trio.testing import MockClock
 
 from maillab.lab.load import load_lab
+from maillab.mailserver.reception import RECEIVED_LIMIT
 from tests.labs import memory_lab, records_of, subjects
 
 ANNA, BEN = "anna@nord.example", "ben@sued.example"
@@ -50,14 +51,18 @@ async def test_later(autojump_clock: MockClock) -> None:
 
 
 async def test_loop(autojump_clock: MockClock) -> None:
-    """Fifty Received lines are a loop, and the sender hears of it once."""
+    """More than fifty Received lines are a loop: it ends there, and the sender hears of it once."""
     async with memory_lab(load_lab("loop")) as lab:
-        await lab.send(ANNA, BEN, subject="Where is it?")
+        sent = await lab.send(ANNA, BEN, subject="Where is it?")
         notice = await lab.wait_for_message(to=ANNA)
         assert b"5.4.6" in notice.octets
         await trio.sleep(60)
         assert len(subjects(lab, ANNA)) == 1
         assert len(records_of(lab, "bounce.created")) == 1
+        assert len(records_of(lab, "message.accepted", trace=sent.trace)) == RECEIVED_LIMIT + 1
+        (checked,) = records_of(lab, "policy.checked", policy="hops")
+        assert (checked["result"], checked["reason"]) == ("refused", f"{RECEIVED_LIMIT + 1} Received lines")
+        assert lab.queue() == []
 
 
 async def test_five_days_of_retries(autojump_clock: MockClock) -> None:

@@ -74,9 +74,9 @@ def test_is_a_multipart_report() -> None:
 
 def test_tells_programs_about_each_recipient() -> None:
     """A group of fields for the message, and one for each recipient (RFC 3464 section 2)."""
-    of_message, ben, eve = groups(attrs.evolve(REPORT, envid="QQ+2B1"))
+    of_message, ben, eve = groups(attrs.evolve(REPORT, envid="QQ+2B1"))  # xtext on the wire
     assert of_message["Reporting-MTA"] == "dns; mail.nord.example"
-    assert of_message["Original-Envelope-Id"] == "QQ+2B1"
+    assert of_message["Original-Envelope-Id"] == "QQ+1"
     assert of_message["Arrival-Date"] == "Mon, 23 Nov 2026 12:00:00 +0000"
     assert dict(ben.items()) == {
         "Original-Recipient": "rfc822;ben@sued.example",
@@ -130,6 +130,14 @@ def test_brings_back_what_was_asked_for(action: Action, ret: str | None, size_oc
     assert (b"Hello Ben" in octets) is whole
 
 
+@pytest.mark.parametrize(("language", "original"), [("en", ORIGINAL), ("de", ORIGINAL), ("en", ORIGINAL + b"\xe4\r\n")])
+def test_says_whether_it_has_octets_beyond_ascii(language: str, original: bytes) -> None:
+    """What a part is, the whole is too (RFC 2045 section 6.4)."""
+    report = attrs.evolve(REPORT, language=language, original=original)
+    whole = not report.to_octets().isascii()
+    assert (read(report)["Content-Transfer-Encoding"] == "8bit") is whole
+
+
 def test_what_is_returned_never_ends_the_report() -> None:
     """A message that holds the boundary of its own report is told apart from it."""
     boundary = read(REPORT).get_boundary()
@@ -139,8 +147,14 @@ def test_what_is_returned_never_ends_the_report() -> None:
 
 def test_nothing_that_is_quoted_makes_a_field() -> None:
     """What a hostile server or sender says stays where it is shown."""
-    wicked = RecipientReport("ben@sued.example", "5.0.0", "550 no\r\nX-Evil: 1\r\n\r\nboo", "mail.sued.example")
+    wicked = RecipientReport(
+        "ben@sued.example",
+        "5.0.0",
+        "550 no\r\nX-Evil: 1\r\n\r\nboo",
+        "mail.sued.example",
+        "rfc822;ben+0D+0AX-Evil:1",
+    )
     original = b"Message-ID: <1@x>\r\n\tX-Evil: 1\r\nSubject: x\r\n\r\n"
-    report = attrs.evolve(REPORT, recipients=[wicked], original=original, ret="HDRS")
+    report = attrs.evolve(REPORT, recipients=[wicked], original=original, ret="HDRS", envid="x+0D+0AX-Evil:1")
     assert "X-Evil" not in read(report)
     assert all("X-Evil" not in group for group in groups(report))

@@ -66,8 +66,16 @@ def test_a_failure_shows_the_ladder(installed: Path) -> None:
     """A test that fails shows the ladder of its mail, or what was said where no mail was accepted."""
     ran = run_suite(installed, "failing_suite.py")
     assert ran.returncode == 1, ran.stdout
-    assert "2 failed" in ran.stdout
+    assert "2 failed, 1 error" in ran.stdout
     assert "RCPT TO:<ben@sued.example>" in ran.stdout
     assert "relay.example" in ran.stdout
     assert "no message for ben@sued.example with subject 'Never' within 0.01 s" in ran.stdout
     assert "no message was accepted; the last records:" in ran.stdout
+
+
+def test_a_lab_that_is_wrong_is_told_in_one_line(installed: Path) -> None:
+    """A wrong name in the marker is the test's mistake: it is named, without a line of our own code."""
+    ran = run_suite(installed, "failing_suite.py::test_of_no_lab")
+    assert ran.returncode == 1, ran.stdout
+    assert '"two-shcools" is no lab; did you mean "two-schools"?' in ran.stdout
+    assert "load.py" not in ran.stdout

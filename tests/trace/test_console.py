@@ -30,6 +30,17 @@ def test_sides_are_named_in_words() -> None:
     )
 
 
+def test_the_lab_itself_is_told_in_words() -> None:
+    """Its beginning and its end."""
+    scribe = Scribe()
+    scribe.lab(mail_nord_example=["nord.example"])
+    scribe.write("lab.stopped")
+    assert [console_line(record, colour=False) for record in scribe.records] == [
+        "13:00:00.001  lab test is ready: mail.nord.example",
+        "13:00:00.002  lab test has stopped",
+    ]
+
+
 def test_colour_adds_nothing_but_colour() -> None:
     """Without its colour sequences a coloured line is the plain one."""
     for record in scenes.fan_out().records:

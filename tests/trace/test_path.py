@@ -218,6 +218,21 @@ def test_a_remote_recipient_is_underway_before_its_delivery_begins() -> None:
     assert trace.state is State.UNDERWAY
 
 
+@pytest.mark.parametrize(
+    "lost",
+    ["delivery.relayed of mail.nord.example", "delivery.relayed of relay.example", "message.accepted of relay.example"],
+)
+def test_a_record_that_a_killed_process_did_not_write_is_told_by_the_next_server(lost: str) -> None:
+    """Where a server could not tell that it took or passed on a copy, the servers behind it say so."""
+    whole = scenes.two_schools()
+    killed = Scribe()
+    killed.records = [record for record in whole.records if f"{record['event']} of {record.get('server')}" != lost]
+    assert len(killed.records) < len(whole.records)
+    assert trace_of(killed).state is State.DELIVERED
+    places = [{name: copy.server for name, copy in trace_of(told).copies.items()} for told in (killed, whole)]
+    assert places[0] == places[1]
+
+
 def test_the_book_keeps_its_limit_and_drops_the_oldest() -> None:
     """No more than `limit` traces are kept."""
     book = TraceBook(limit=2)

@@ -1,5 +1,7 @@
 """Tests that fail on purpose: what they show is looked at by tests/plugin/test_plugin.py."""
 
+import pytest
+
 
 def test_a_path_that_is_wrong(maillab_on_ports):
     maillab_on_ports.send("anna@nord.example", "ben@sued.example", subject="Hello")
@@ -9,3 +11,8 @@ def test_a_path_that_is_wrong(maillab_on_ports):
 
 def test_a_message_that_never_comes(maillab_on_ports):
     maillab_on_ports.wait_for_message(to="ben@sued.example", subject="Never", timeout_seconds=0.01)
+
+
+@pytest.mark.maillab("two-shcools")
+def test_of_no_lab(maillab_on_ports):
+    raise AssertionError
