@@ -15,7 +15,7 @@ PEM_KIND = "application/pem-certificate-chain"  # RFC 8555 section 9.1
 @click.command
 @url_option
 def ca(url: httpx.URL) -> None:
-    """Write the certificate of the lab's authority, as PEM: maillab ca > lab-ca.pem.
+    """Write the lab authority's certificate, in PEM: maillab ca > lab-ca.pem.
 
     A program that trusts it can check the lab's servers, as swaks does with --tls-verify --tls-ca-path lab-ca.pem.
     Without --data, each start of a lab has an authority of its own.

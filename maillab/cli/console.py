@@ -61,8 +61,9 @@ def console(server: str, port: int, url: httpx.URL) -> None:
                 return await Conversation(socket, Keyboard(), words.opened).run()
         except MissingError as missing:
             servers = (await lab.object_at("/api/lab/lab"))["servers"]
-            known = {name for each in servers for name in (each["host"], *each["domains"])}
-            raise AskError(f"{missing.found}; {did_you_mean(server, known)}") from None
+            known = {name for each in servers for name in (each["host"], *each["domains"], each["address"])}
+            mend = f"{server} does not listen there" if server.lower() in known else did_you_mean(server, known)
+            raise AskError(f"{missing.found}; {mend}") from None
 
     closed = ask(url, talk)
     if closed is not None and closed.code != NORMAL_CLOSURE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 
 import pytest
@@ -85,6 +86,10 @@ async def test_somebody_else_answers(command: tuple[str, ...], answer: bytes) ->
         async with stream:
             await stream.receive_some()
             await stream.send_all(answer)
+            await stream.send_eof()
+            with contextlib.suppress(trio.BrokenResourceError):
+                async for _ in stream:  # closing with octets unread would reset the connection, and the answer with it
+                    pass
 
     async with trio.open_nursery() as nursery:
         (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
@@ -107,7 +112,7 @@ async def test_somebody_else_answers(command: tuple[str, ...], answer: bytes) ->
         (("mailbox", "ben@sued.example", "--raw", "7"), "no message 7 in ben@sued.example"),
         (("queue", "--retry", "x"), "nothing with queue id x waits here; maillab queue lists what waits"),
         (("console", "nrod.example"), 'nrod.example port 25 is not in this lab; did you mean "nord.example"?'),
-        (("console", "nord.example", "--port", "26"), "nord.example port 26 is not in this lab"),
+        (("console", "Nord.example", "--port", "26"), "port 26 is not in this lab; Nord.example does not listen there"),
     ],
 )
 async def test_what_is_not_there_is_told_with_what_is(asked: Asked, command: tuple[str, ...], said: str) -> None:
