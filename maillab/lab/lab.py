@@ -23,6 +23,7 @@ from maillab.mailserver.queue import Work
 from maillab.network.network import Network
 from maillab.storage.database import Database
 from maillab.trace.path import Trace, TraceBook
+from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 
 _MESSAGE_ID_BITS = 64
@@ -103,16 +104,17 @@ class Lab:
         """
         key = Address.parse(recipient).key
 
+        def names(record: Record) -> bool:
+            return key in (Address.parse(each).key for each in record["recipients"])
+
         def found() -> Trace | None:
-            bounces = (record for record in reversed(self.recorder.records) if record["event"] == "bounce.created")
-            return next(
-                (
-                    self.trace_book.get(bounce["trace"])
-                    for bounce in bounces
-                    if key in (Address.parse(failed).key for failed in bounce["recipients"])
-                ),
-                None,
-            )
+            records = self.recorder.records
+            # A report may also tell of a delay, or of success: a bounce is one about a message that failed.
+            failed = {each["queue_id"] for each in records if each["event"] == "delivery.failed" and names(each)}
+            for record in reversed(records):
+                if record["event"] == "bounce.created" and record["for_queue_id"] in failed and names(record):
+                    return self.trace_book.get(record["trace"])
+            return None
 
         return await wait_until(found, self.recorder, "bounce.created", timeout_seconds=timeout_seconds)
 

@@ -213,3 +213,14 @@ async def test_dates_are_real(autojump_clock: object) -> None:
         assert b"Arrival-Date: Thu, 01 Jan 2026 00:00:00 +0000\r\n" in octets
         # 1000 s after it came, of which 700 have passed on the lab's clock and 100 on the reader's
         assert b"Will-Retry-Until: Thu, 01 Jan 2026 00:06:40 +0000\r\n" in octets
+
+
+async def test_a_delay_is_no_bounce(autojump_clock: object) -> None:
+    """Who waits for a bounce is not content with the notice that it takes long."""
+    async with memory_lab(LONG) as lab:
+        await send(lab, ZOE)
+        with pytest.raises(trio.TooSlowError):
+            await lab.wait_for_bounce(ZOE, timeout_seconds=500)
+        assert subjects(lab, ANNA) == ["Delayed mail"]
+        await lab.wait_for_bounce(ZOE, timeout_seconds=1000)
+        assert subjects(lab, ANNA) == ["Delayed mail", "Undeliverable mail"]
