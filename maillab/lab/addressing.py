@@ -41,10 +41,3 @@ def dns_endpoints(spec: LabSpec, addressing: Addressing, hosts: Collection[str])
     if all(server.smtp is not None and server.smtp.port == 0 for server in spec.servers):
         return [Endpoint(PORTS_HOST, 0)]  # a lab that takes any free ports takes one for this too
     return [Endpoint(PORTS_HOST, PORTS_DNS_PORT)]
-
-
-def smtp_endpoint(spec: LabSpec, k: int, addressing: Addressing) -> Endpoint:
-    """Where server k really listens for SMTP: every server does."""
-    endpoint = listener_endpoint(spec, k, Role.SMTP, addressing)
-    assert endpoint is not None
-    return endpoint

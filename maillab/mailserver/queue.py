@@ -254,6 +254,12 @@ def next_hops(db: sqlite3.Connection, server: str) -> list[str]:
     return [next_hop for (next_hop,) in rows]
 
 
+def length(db: sqlite3.Connection, server: str) -> int:
+    """How many messages wait."""
+    (count,) = db.execute("SELECT count(*) FROM queue WHERE server = ?", (server,)).fetchone()
+    return int(count)
+
+
 def remove(db: sqlite3.Connection, server: str, queue_id: str, addresses: Iterable[str]) -> None:
     """These recipients are done with, be it delivered or failed; with the last one the message is."""
     db.executemany(

@@ -6,7 +6,6 @@ they were made; a lab counts in Trio's thread alone, and is asked once in a whil
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -17,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from maillab.lab.lab import Lab
+from maillab.mailserver import queue
 from maillab.trace.record import Record
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"  # of what generate_latest writes
@@ -71,11 +71,6 @@ class Metrics(Collector):
         waiting = GaugeMetricFamily("maillab_queue_length", "Messages that wait for delivery", labels=["server"])
         for server in servers:
             connections.add_metric([server], opened[server] - self._closed[server])
-            waiting.add_metric([server], self._lab.database.read(partial(_queue_length, server=server)))
+            waiting.add_metric([server], self._lab.database.read(partial(queue.length, server=server)))
         yield connections
         yield waiting
-
-
-def _queue_length(db: sqlite3.Connection, server: str) -> int:
-    (count,) = db.execute("SELECT count(*) FROM queue WHERE server = ?", (server,)).fetchone()
-    return int(count)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from maillab.lab.addressing import smtp_endpoint
+from maillab.lab.addressing import listener_endpoint
 from maillab.lab.spec import Addressing, DomainSpec, ForeignSpec, LabSpec, RelaySpec, UserSpec, default_address
 from maillab.mail.address import Address
+from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
 
 TWO_DOMAINS = LabSpec(
@@ -48,13 +49,13 @@ def test_default_addresses_count_on_through_the_private_range(k: int, address: s
 
 def test_ports_addressing_gives_each_server_its_own_port() -> None:
     """With `ports`, server k listens at 127.0.0.1 on 2525+k."""
-    endpoints = [smtp_endpoint(TWO_DOMAINS, k, Addressing.PORTS) for k in range(3)]
+    endpoints = [listener_endpoint(TWO_DOMAINS, k, Role.SMTP, Addressing.PORTS) for k in range(3)]
     assert endpoints == [Endpoint("127.0.0.1", port) for port in (2525, 2526, 2527)]
 
 
 def test_hosts_addressing_gives_each_server_port_25_of_its_address() -> None:
     """With `hosts`, every server listens at its own address on the standard port."""
-    endpoints = [smtp_endpoint(TWO_DOMAINS, k, Addressing.HOSTS) for k in range(3)]
+    endpoints = [listener_endpoint(TWO_DOMAINS, k, Role.SMTP, Addressing.HOSTS) for k in range(3)]
     assert endpoints == [Endpoint(address, 25) for address in ("172.16.1.1", "10.1.2.3", "172.16.3.1")]
 
 
@@ -63,7 +64,7 @@ def test_what_the_file_says_beats_the_addressing(addressing: Addressing) -> None
     """A server with `smtp` listens there."""
     told = Endpoint("127.0.0.1", 9925)
     spec = LabSpec(name="test", domains=(DomainSpec("nord.example", smtp=told),))
-    assert smtp_endpoint(spec, 0, addressing) == told
+    assert listener_endpoint(spec, 0, Role.SMTP, addressing) == told
 
 
 def test_names_of_hosts_and_domains_are_held_in_lower_case() -> None:
