@@ -22,12 +22,16 @@ TABLES: Final = ("[[domain]]", "[[domain]]", "[[relay]]")
 
 @pytest.fixture
 def lab_file(tmp_path: Path) -> Path:
-    """Two schools on ports that were free a moment ago: the processes have to know each other's."""
+    """Two schools on ports that were free a moment ago, and on no others: the processes have to know each other's."""
     text = (LABS / "two-schools" / "lab.toml").read_text(encoding="utf-8")
     with contextlib.ExitStack() as stack:
         for table in TABLES:
             probe = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            text = text.replace(f"{table}\n", f'{table} #\nsmtp = "127.0.0.1:{probe.getsockname()[1]}"\n', 1)
+            text = text.replace(
+                f"{table}\n", f'{table} #\nsmtp = "127.0.0.1:{probe.getsockname()[1]}"\ntls = "off"\n', 1
+            )
+        names = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        text += f'\n[dns]\nlisten = "127.0.0.1:{names.getsockname()[1]}"\n'
     path = tmp_path / "lab.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -42,9 +42,8 @@ BEN: Final = "ben@sued.example"
 STOP_SECONDS: Final = 5  # what a lab may take to stop
 
 
-def at_ports(*ports: int) -> str:
+def at_ports(nord: int, sued: int, relay: int) -> str:
     """Two schools and a relay, with Nord, Sued and the relay on these ports."""
-    nord, sued, relay = ports
     return f"""
         [lab]
         name = "two-schools"
@@ -64,6 +63,12 @@ def at_ports(*ports: int) -> str:
         host = "relay.example"
         smtp = "127.0.0.1:{relay}"
     """
+
+
+def only_at_ports(nord: int, sued: int, relay: int, dns: int) -> str:
+    """The same at no other ports: without TLS nobody listens for mail programs."""
+    text = at_ports(nord, sued, relay).replace("smtp =", 'tls = "off"\n        smtp =')
+    return f'{text}\n[dns]\nlisten = "127.0.0.1:{dns}"\n'
 
 
 async def free_ports(count: int) -> list[int]:
@@ -112,8 +117,8 @@ async def test_a_busy_port_is_one_line() -> None:
     """A port that somebody has is named with its server, and nothing else of the lab is left listening."""
     network = TcpNetwork()
     async with await network.listen(Endpoint("127.0.0.1", 0)) as taken:
-        free, other = await free_ports(2)
-        spec = parse_lab(at_ports(free, taken.local.port, other), "test")
+        free, *others = await free_ports(3)
+        spec = parse_lab(only_at_ports(free, taken.local.port, *others), "test")
         with pytest.raises(LabStartError) as caught:
             async with open_lab(spec):
                 pass
@@ -242,7 +247,7 @@ async def test_a_foreign_host_may_have_a_name(name: str, addresses: tuple[str, .
 
 async def test_two_processes_make_one_trace() -> None:
     """One lab file, two processes with `--only`, each with its own servers: their records together are one trace."""
-    spec = parse_lab(at_ports(*await free_ports(3)), "test")
+    spec = parse_lab(only_at_ports(*await free_ports(4)), "test")
     async with (
         open_lab(spec, only=[NORD, RELAY.upper()], crash_ends_all=True) as north,
         open_lab(spec, only=[SUED], crash_ends_all=True) as south,
