@@ -39,6 +39,7 @@ SANS_IO_MODULES: Final[Mapping[str, frozenset[str]]] = {
         {"identity", "path", "story", "steps", "layout", "cells", "ladder", "mermaid", "copies", "conversation"}
         | {"record", "console", "captions", "paper", "svg", "svg_layout", "svg_steps"}
     ),
+    "faults": frozenset({"fault", "plan", "link"}),
     "dns": frozenset({"records", "zone", "response", "rate", "mail_hosts"}),
     "lab": frozenset({"spec", "addressing", "zones", "mistakes", "values", "structure", "agreement", "aliases"}),
 }

@@ -13,6 +13,7 @@ from dns.rdatatype import RdataType
 
 from maillab.dns.records import show_name, show_value
 from maillab.dns.zone import CNAME_CHAIN_LIMIT, Answer, Zones
+from maillab.trace.recorder import RecordLog
 
 
 class Question(NamedTuple):
@@ -25,14 +26,15 @@ class Question(NamedTuple):
         return f"{self.type} {self.name}"
 
 
-Ask = Callable[[Question], Awaitable[Answer]]
-"""Whoever answers questions: the zones, or something around them that delays an answer or makes it fail."""
+Ask = Callable[[Question, RecordLog], Awaitable[Answer]]
+"""Whoever answers questions: the zones, or something around them that delays an answer or makes it fail; the log is
+that of who asks."""
 
 
 def asking(zones: Zones) -> Ask:
     """Ask `zones` in this process, without a packet; every process of a lab has them."""
 
-    async def ask(question: Question) -> Answer:
+    async def ask(question: Question, _log: RecordLog) -> Answer:
         await trio.lowlevel.checkpoint()
         return zones.answer(question.name, question.type)
 

@@ -73,7 +73,7 @@ class Resolver:
         """
         question = Question("MX", domain)
         with trio.move_on_after(LOOKUP_TIMEOUT_SECONDS), contextlib.suppress(NoAnswerError, ValueError):
-            answer = await self._ask(question)
+            answer = await self._ask(question, log)
             found = meaning(question, answer)
             if found.values and all(isinstance(mx, MX) and show_name(mx.exchange) == NO_HOST for mx in found.values):
                 log.record("dns.answered", question=str(question), answers=shown(question, answer))
@@ -177,7 +177,7 @@ class Resolver:
             return Found(name, missing=str(error))
         answer: Answer | None = None
         with trio.move_on_after(LOOKUP_TIMEOUT_SECONDS):
-            answer = await self._ask(question)
+            answer = await self._ask(question, log)
         log.record(
             "dns.answered",
             question=str(question),

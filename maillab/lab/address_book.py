@@ -8,6 +8,7 @@ from maillab.lab.addressing import listener_endpoint
 from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec
 from maillab.mailserver.choices import Role
 from maillab.network.endpoint import Endpoint
+from maillab.network.network import LOOPBACK
 
 
 class AddressBook:
@@ -16,9 +17,11 @@ class AddressBook:
     def __init__(self, spec: LabSpec, addressing: Addressing, local_hosts: Collection[str]) -> None:
         """`local_hosts` run in this process; the others are where their spec says."""
         self._listeners: dict[tuple[str, int], Endpoint] = {}
+        self._host_at: dict[Endpoint, str] = {}
         self._shown: dict[str, str] = {}
         self._host_of: dict[str, str] = {}
         self._local_hosts = frozenset(local_hosts)
+        self._lab_hosts = frozenset(server.host for server in spec.servers)
         for k, server in enumerate(spec.servers):
             self._enter(server.host, (*server.domains, server.address), server.address)
             for role in Role:
@@ -45,9 +48,24 @@ class AddressBook:
         """True for a server that runs in this process."""
         return host in self._local_hosts
 
+    def host_at(self, endpoint: Endpoint) -> str | None:
+        """The host whose listener for mail is really there."""
+        return self._host_at.get(endpoint)
+
+    def opener_at(self, address: str) -> str | None:
+        """The host outside this process whose connections leave from `address`; nobody's own is one that all share."""
+        host = None if address in LOOPBACK.values() else self._host_of.get(address)
+        return None if host is None or self.is_local(host) else host
+
+    def is_started(self, host: str) -> bool:
+        """True for a server of the lab, in whatever process; False for one that the lab only knows."""
+        return host in self._lab_hosts
+
     def moved(self, host: str, port: int, listener: Endpoint) -> None:
         """`host` really listens at `listener`: known for sure only when it does, as port 0 is any free one."""
         self._listeners[host, port] = listener
+        if listener.port:
+            self._host_at[listener] = host
 
     def _enter(self, host: str, other_names: Collection[str], shown: str) -> None:
         self._shown[host] = shown

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from random import Random
 
+from maillab.faults.plan import FaultPlan
 from maillab.lab.address_book import AddressBook
 from maillab.lab.authority import Authority
 from maillab.lab.clock import LabClock
@@ -42,6 +43,7 @@ class Lab:
         book: AddressBook,
         chance: Random,
         authority: Authority,
+        faults: FaultPlan,
     ) -> None:
         self.spec = spec
         self.recorder = recorder
@@ -50,6 +52,8 @@ class Lab:
         self.clock = clock
         self.book = book
         self.authority = authority
+        self.faults = faults
+        """What goes wrong on purpose; what is added or cleared here holds at once, on open connections too."""
         self.zones = zones_of(spec)
         """The lab's DNS; what is changed here is true at once."""
         self.trace_book = TraceBook()

@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 import attrs
 
+from maillab.faults.fault import Fault
 from maillab.mail.address import Address
 from maillab.mailserver.choices import BareNewlines, Role, Tls
 from maillab.mailserver.turnstile import CONNECTIONS_LIMIT
@@ -31,6 +32,7 @@ SecondsOrNone = Annotated[float, "seconds, 0 for at once"]
 Count = Annotated[int, "number, 1 or more"]
 Recipients = Annotated[int, "number, 100 or more"]  # RFC 5321 section 4.5.3.1.8
 CountOrNone = Annotated[int, "number, 0 for no limit"]
+Seed = Annotated[int, "any whole number"]
 ReachableEndpoint = Annotated[Endpoint, "endpoint with a port that can be connected to"]
 
 POSTMASTER: Final = "postmaster"  # RFC 5321 section 4.5.1: every domain has one
@@ -257,7 +259,11 @@ class ForeignSpec:
 
 @attrs.frozen(kw_only=True)
 class LabSpec:
-    """A whole lab. Servers are counted by k from 0: domains before relays, in file order."""
+    """A whole lab. Servers are counted by k from 0: domains before relays, in file order.
+
+    With `fault_addresses` a recipient may ask for a fault by its own name; `seed` is what chance of faults grows from,
+    None for the system's.
+    """
 
     name: str
     title: Mapping[str, str] = attrs.field(factory=dict)
@@ -270,6 +276,9 @@ class LabSpec:
     limits: LimitsSpec = attrs.field(factory=LimitsSpec)
     dns: DnsSpec = attrs.field(factory=DnsSpec)
     foreign: tuple[ForeignSpec, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    fault_addresses: bool = False
+    seed: int | None = None
 
     def __attrs_post_init__(self) -> None:
         # An address left out follows from k, which only the lab knows: it is filled in here, once, so that nobody

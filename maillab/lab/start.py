@@ -13,6 +13,11 @@ import trio
 from maillab.dns.lookup import asking
 from maillab.dns.resolver import Resolver
 from maillab.dns.server import DnsListener, DnsServer
+from maillab.faults.disk import FaultyDisk
+from maillab.faults.names import faulty
+from maillab.faults.network import FaultyNetwork
+from maillab.faults.plan import FaultPlan
+from maillab.faults.policy import PolicyFaults
 from maillab.lab.address_book import AddressBook
 from maillab.lab.addressing import listener_endpoint
 from maillab.lab.authority import CERTIFICATE_NAME, KEY_NAME, Authority
@@ -27,6 +32,7 @@ from maillab.lab.sites import (
     mailboxes_of,
     neighbours_of,
     places_elsewhere,
+    places_of,
     policy_of,
     retry_plan,
     routes_of,
@@ -54,6 +60,7 @@ FORGET_AFTER_SECONDS: Final = 30 * 86400.0  # no retry of any server lasts longe
 LOOK_UP_SECONDS: Final = 5.0  # a lab starts, whether its neighbours are there or not
 _RUN_ID_DIGITS: Final = 6
 _COUNTER_BITS: Final = 20
+_SEED_BITS: Final = 64
 
 
 class Page(Protocol):
@@ -117,7 +124,10 @@ async def open_lab(
     async with _alone(), contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(data, SCHEMA))
         book = AddressBook(spec, addressing, hosts)
-        here = Lab(spec, recorder, database, network or TcpNetwork(), clock, book, chance, _authority(data))
+        faults = _fault_plan(spec, chance)
+        log = recorder.bind()
+        through = await stack.enter_async_context(FaultyNetwork.open(network or TcpNetwork(), faults, book, log))
+        here = Lab(spec, recorder, database, through, clock, book, chance, _authority(data), faults)
         if data is not None:
             recorder.load(earlier_records(data))
             sinks = (*sinks, stack.enter_context(record_file(data)))
@@ -243,6 +253,15 @@ async def _prepare(lab: Lab, hosts: Collection[str]) -> None:
     await lab.database.write(job)
 
 
+def _fault_plan(spec: LabSpec, chance: Random) -> FaultPlan:
+    """The faults of the lab file; each has chance of its own, which follows from the lab's seed and its name."""
+    seed = chance.getrandbits(_SEED_BITS) if spec.seed is None else spec.seed
+    plan = FaultPlan(places_of(spec), lambda name: Random(f"{seed}/{name}").random)
+    for fault in spec.faults:
+        plan.add(fault)
+    return plan
+
+
 def _site(
     lab: Lab,
     server: ServerSpec,
@@ -252,6 +271,7 @@ def _site(
     neighbours: Neighbours,
     crash_ends_all: bool,
 ) -> Site:
+    log = lab.recorder.bind(server=server.host)
     return Site(
         host=server.host,
         domain=server.domains[0] if server.domains else server.host,
@@ -263,16 +283,22 @@ def _site(
         turnstile=turnstile,
         greylist=Greylist(server.greylist_seconds if isinstance(server, DomainSpec) else 0),
         retry=retry_plan(lab.spec),
-        resolver=Resolver(asking(lab.zones), lab.chance, lambda: lab.zones.version),
+        resolver=Resolver(faulty(asking(lab.zones), lab.faults), lab.chance, lambda: lab.zones.version),
         neighbours=neighbours,
         book=lab.book,
         network=lab.network,
-        database=lab.database,
+        database=lab.database.behind(FaultyDisk(lab.faults, server.host, log)),
         recorder=lab.recorder,
-        log=lab.recorder.bind(server=server.host),
+        log=log,
         clock=lab.clock,
         trace_ids=trace_ids,
         chance=lab.chance,
+        interceptor=PolicyFaults(
+            lab.faults,
+            server.host,
+            address_domains=server.domains if lab.spec.fault_addresses else (),
+            enhanced_codes=lab.spec.replies.enhanced_codes,
+        ),
         crash_ends_all=crash_ends_all,
     )
 

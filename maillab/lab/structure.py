@@ -22,8 +22,9 @@ import attrs
 import cattrs
 from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.errors import ForbiddenExtraKeysError
-from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn
+from cattrs.gen import make_dict_structure_fn, make_mapping_structure_fn, override
 
+from maillab.faults.fault import Fault, key_of
 from maillab.lab.mistakes import NOBODYS_DOMAIN, Mistake, Where, as_toml, did_you_mean, nearest, path_text
 from maillab.lab.spec import (
     Addressing,
@@ -35,6 +36,7 @@ from maillab.lab.spec import (
     LimitsSpec,
     RelaySpec,
     RetrySpec,
+    Seed,
     UserSpec,
 )
 from maillab.lab.values import READERS, WrongValue, read_choice, read_local_part
@@ -51,6 +53,8 @@ class LabTable:
     replies: ReplyStyle = ReplyStyle.REALISTIC
     language: Language = attrs.field(default=attrs.Factory(lambda table: _language_of(table.replies), takes_self=True))
     addressing: Addressing = Addressing.PORTS
+    fault_addresses: bool = False
+    seed: Seed | None = None
 
 
 @attrs.frozen
@@ -64,6 +68,7 @@ class LabFile:
     limits: LimitsSpec = attrs.field(factory=LimitsSpec)
     dns: DnsSpec = attrs.field(factory=DnsSpec)
     foreign: tuple[ForeignSpec, ...] = ()
+    fault: tuple[Fault, ...] = ()
 
     def to_spec(self) -> LabSpec:
         return LabSpec(
@@ -78,6 +83,9 @@ class LabFile:
             limits=self.limits,
             dns=self.dns,
             foreign=self.foreign,
+            faults=self.fault,
+            fault_addresses=self.lab.fault_addresses,
+            seed=self.lab.seed,
         )
 
 
@@ -135,7 +143,9 @@ def _converter(*, meant: bool) -> cattrs.Converter:
 
     @converter.register_structure_hook_factory(attrs.has)
     def a_table(kind: Any, converter: cattrs.Converter) -> Callable[[object, Any], object]:
-        inner = make_dict_structure_fn(kind, converter)
+        # Python keeps some words for itself; an attribute is called by such a word with an underscore.
+        renamed: dict[str, Any] = {field.name: override(rename=key_of(field.name)) for field in attrs.fields(kind)}
+        inner = make_dict_structure_fn(kind, converter, **renamed)
         return table_hook(inner, lambda value: _mended(value, kind))
 
     def table_hook(
@@ -213,7 +223,7 @@ def _mended(value: Mapping[str, Any], kind: type) -> dict[str, Any]:
         guess = nearest(key, _keys(kind))
         if guess is not None:
             mended.setdefault(guess, value[key])
-    required = (field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING)
+    required = (key_of(field.name) for field in attrs.fields(kind) if field.default is attrs.NOTHING)
     return dict.fromkeys(required) | mended  # the readers give None a stand-in
 
 
@@ -242,14 +252,15 @@ def _table_mistakes(error: cattrs.ClassValidationError, where: Where) -> Iterato
             yield Mistake(path_text((*where, key)), "unknown key", did_you_mean(key, keys))
             explained.add(nearest(key, keys))
     for part, note in in_keys:
+        key = key_of(note.name)
         if not isinstance(part, KeyError):
-            yield from _mistakes(part, (*where, note.name))
-        elif note.name not in explained:
-            yield Mistake(path_text((*where, note.name)), "missing", "this has to be given")
+            yield from _mistakes(part, (*where, key))
+        elif key not in explained:
+            yield Mistake(path_text((*where, key)), "missing", "this has to be given")
 
 
 def _keys(kind: type) -> frozenset[str]:
-    return frozenset(field.name for field in attrs.fields(kind))
+    return frozenset(key_of(field.name) for field in attrs.fields(kind))
 
 
 def _no_list(value: object, of_tables: bool) -> WrongValue:
@@ -266,3 +277,11 @@ def _no_table(value: object) -> WrongValue:
 
 
 STRICT: Final = _converter(meant=False)
+
+
+def read_fault(table: Mapping[str, Any]) -> tuple[Fault, tuple[Mistake, ...]]:
+    """The fault that a table of a lab file means, or an object of JSON; and what is wrong with its single values."""
+    try:
+        return STRICT.structure(table, Fault), ()
+    except cattrs.BaseValidationError as error:
+        return _converter(meant=True).structure(table, Fault), tuple(_mistakes(error, ()))

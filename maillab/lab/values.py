@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from maillab.faults.fault import CLIENTS, Chance, Line, Occasions, Octets, Place, Rate, Span, Times
+from maillab.faults.fault import Name as FaultName
 from maillab.lab.mistakes import as_toml, nearest
 from maillab.lab.spec import (
     Count,
@@ -23,6 +25,7 @@ from maillab.lab.spec import (
     Recipients,
     Seconds,
     SecondsOrNone,
+    Seed,
     Target,
 )
 from maillab.mail.address import Address, AddressError
@@ -30,6 +33,7 @@ from maillab.network.endpoint import Endpoint
 
 HOST_NAME_LIMIT_CHARACTERS: Final = 253  # RFC 1035 section 2.3.4: 255 octets on the wire
 LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")  # RFC 1123 section 2.1
+FAULT_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 COUNT_LIMIT: Final = 2**31 - 1  # what every reader of a lab file can hold
 WAIT_LIMIT_SECONDS: Final = 10 * 365 * 86_400  # no mail waits ten years, and every date stays a date
 
@@ -185,6 +189,48 @@ def read_count_or_none(value: object) -> int:
     return read_count(value, least=0)
 
 
+def read_whole_number(value: object) -> int:
+    """Any that every reader of a lab file can hold."""
+    if type(value) is not int:
+        raise WrongValue(f"{as_toml(value)} is no whole number", "give one like 42, without quotes")
+    assert isinstance(value, int)
+    if not -COUNT_LIMIT <= value <= COUNT_LIMIT:
+        raise WrongValue(f"{as_toml(value)} is out of range", f"give a number from -{COUNT_LIMIT} to {COUNT_LIMIT}")
+    return value
+
+
+def read_chance(value: object) -> float:
+    """How likely something is."""
+    if type(value) not in (int, float):
+        raise WrongValue(f"{as_toml(value)} is no number", "give a number from 0 to 1, without quotes")
+    assert isinstance(value, int | float)
+    if not 0 <= value <= 1:
+        raise WrongValue(f"{as_toml(value)} is no chance", "give a number from 0 to 1")
+    return value
+
+
+def read_fault_name(value: object) -> str:
+    """What a fault is called, on command lines and in paths too."""
+    name = _string(value, "name")
+    if not FAULT_NAME.fullmatch(name):
+        raise WrongValue(f"{as_toml(name)} is no name", "give letters, digits, dots and hyphens", "or leave it out")
+    return name
+
+
+def read_place(value: object) -> str:
+    """A host name, a domain, an address of a server, or "clients"."""
+    place = _string(value, "host or domain")
+    return place if place == CLIENTS else read_host_name(place)
+
+
+def read_line(value: object) -> str:
+    """A line that may be empty; what may stand in it, its fault knows."""
+    text = _string(value, "text")
+    if not text.isprintable():
+        raise WrongValue(f"{as_toml(text)} is no line of text", "give printable characters")
+    return text
+
+
 def read_choice(value: object, choices: type[enum.Enum]) -> enum.Enum:
     """One of a few words."""
     known = [str(choice.value) for choice in choices]
@@ -208,6 +254,16 @@ READERS: Final[Mapping[Any, Callable[[object], object]]] = {
     Seconds: read_seconds,
     SecondsOrNone: read_seconds_or_none,
     bool: read_flag,
+    Seed: read_whole_number,
+    FaultName: read_fault_name,
+    Place: read_place,
+    Line: read_line,
+    Times: read_count,
+    Rate: read_count,
+    Occasions: read_count_or_none,
+    Octets: read_count_or_none,
+    Span: read_seconds_or_none,
+    Chance: read_chance,
     Count: read_count,
     CountOrNone: read_count_or_none,
     Recipients: read_recipients,

@@ -18,6 +18,9 @@ class Attempt:
         """`number` is 1 for the first one."""
         self.log = log
         self.number = number
+        entry = work.entry
+        self.about = {"trace": entry.trace, "queue_id": entry.queue_id, "hop": entry.hop}
+        """Which message it is, as records say it."""
         self._recipients = [recipient.address for recipient in work.recipients]
         self._host = ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import trio
@@ -15,8 +15,9 @@ from maillab.mailserver.attempt import Attempt
 from maillab.mailserver.choices import Role, Tls
 from maillab.mailserver.result import Result
 from maillab.mailserver.site import Site
+from maillab.network.caller import Caller
 from maillab.network.endpoint import Endpoint
-from maillab.network.network import Caller, NetworkStream
+from maillab.network.network import NetworkStream
 from maillab.smtp.client import SmtpClient
 from maillab.smtp.outcome import Deferred, Failed, InjectionError, UnusableError
 from maillab.smtp.replies import Reply
@@ -59,6 +60,8 @@ class Connection:
         self._stream: NetworkStream | None = None
         self._client: SmtpClient | None = None
         self._connection = ""
+        self._about: Mapping[str, Any] = {}  # which message is carried, as records say it
+        self._caller = Caller(site.host, "")
         self._log = site.log
 
     @property
@@ -73,6 +76,7 @@ class Connection:
         """
         results: dict[Address, Result] = {}
         places: tuple[Place, ...] = ()
+        self._about = self._caller.about = attempt.about
         if self._is_fit():
             self.reached = True
             attempt.started(self.host, envelope.recipients)
@@ -177,6 +181,7 @@ class Connection:
         stream, self._stream = self._stream, None
         if stream is None:
             return
+        self._caller.about = {}
         try:
             if client is not None:
                 await client.quit()
@@ -218,10 +223,11 @@ class Connection:
             where = f" ({self._place.address})" if self._place.address else ""
             raise UnusableError(f"no server of this lab is at {host}{where}")
         connection = site.recorder.new_connection()
+        self._caller = Caller(site.host, connection, self._about)
         shown = f"{host} ({self._shown})"
         try:
             with trio.fail_after(CONNECT_TIMEOUT_SECONDS):
-                stream = await site.network.connect(target, site.source, Caller(site.host, connection))
+                stream = await site.network.connect(target, site.source, self._caller)
         except trio.TooSlowError:
             raise UnusableError(f"no connection to {shown} within {CONNECT_TIMEOUT_SECONDS:.0f} s") from None
         except ConnectionRefusedError:

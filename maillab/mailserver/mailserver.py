@@ -92,7 +92,7 @@ class MailServer:
             log.record("policy.checked", policy="early-talker", result=result, reason="spoke before the greeting")
             if refuses:
                 return await self._turn_away(stream, log, Answer.EARLY_TALKER)
-        return await converse(stream, reception, log)
+        return await converse(stream, reception, log, site.interceptor)
 
     async def _talks_early(self, stream: NetworkStream) -> bool:
         """Did the client speak before we have?  Only a server that minds waits to see."""

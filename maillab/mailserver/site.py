@@ -18,6 +18,7 @@ from maillab.mailserver.routing import Routes
 from maillab.mailserver.turnstile import Turnstile
 from maillab.network.endpoint import Endpoint
 from maillab.network.network import Network
+from maillab.smtp.host import Interceptor
 from maillab.smtp.replies import ReplyStyle
 from maillab.storage.database import Database
 from maillab.trace.identity import TraceIds
@@ -77,6 +78,8 @@ class Site:
     clock: Clock
     trace_ids: TraceIds
     chance: Random
+    interceptor: Interceptor | None = None
+    """Steps in between clients and what the server answers."""
     crash_ends_all: bool = False
     """A fault of our own ends everything, instead of one connection: for tests."""
 

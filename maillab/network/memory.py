@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 
 import trio
 
+from maillab.network.caller import Caller
 from maillab.network.endpoint import HIGHEST_PORT, Endpoint
 from maillab.network.memory_datagrams import WILDCARDS, MemoryDatagramSocket
 from maillab.network.memory_stream import MemoryStream, memory_streams
-from maillab.network.network import Caller, Network, NetworkListener
+from maillab.network.network import Network, NetworkListener
 
 BACKLOG_LIMIT: Final = 128  # connections that wait to be accepted; SOMAXCONN of old
 FIRST_EPHEMERAL_PORT: Final = 49152  # RFC 6335 section 6

@@ -152,6 +152,9 @@ class MemoryStream(NetworkStream):
         self.leave(reset=False)
         await trio.lowlevel.checkpoint()
 
+    def abort(self) -> None:
+        self.leave(reset=True)
+
     def leave(self, *, reset: bool) -> None:
         """Close this end.
 

@@ -9,12 +9,14 @@ import ipaddress
 import operator
 import os
 import socket
+import struct
 import sys
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
+from maillab.network.caller import Caller
 from maillab.network.datagrams import DatagramSocket, UdpSocket
 from maillab.network.endpoint import Endpoint
 
@@ -23,11 +25,7 @@ RECEIVE_OCTETS: Final = 1 << 16
 LOOPBACK: Final = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}  # RFC 6761 section 6.3: "localhost"
 
 
-class Caller(NamedTuple):
-    """Who of this process opened a connection: a host name, and the connection's id in the records."""
-
-    host: str
-    connection: str
+LINGER_NOT: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, no seconds: closing is a reset (RFC 9293 section 3.10.5)
 
 
 class NetworkStream(trio.abc.HalfCloseableStream):
@@ -40,6 +38,10 @@ class NetworkStream(trio.abc.HalfCloseableStream):
     def has_octets_waiting(self) -> bool:
         """True if something could be received at once."""
         return False
+
+    @abc.abstractmethod
+    def abort(self) -> None:
+        """Close at once, and let the other side see that this was no orderly end (RFC 9293 section 3.10.5)."""
 
 
 class NetworkListener(trio.abc.Listener[NetworkStream]):
@@ -164,11 +166,20 @@ class TcpStream(NetworkStream):
                 raise trio.BrokenResourceError(f"connection lost: {error.strerror}") from error
 
     async def aclose(self) -> None:
+        self._say_farewell()
+        await self._stream.aclose()
+
+    def abort(self) -> None:
+        self._say_farewell()
+        if self._fileno() >= 0:
+            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+            self._stream.socket.close()
+
+    def _say_farewell(self) -> None:
         # Once only, and before the socket is closed: afterwards the port may already be another connection's.
         farewell, self._farewell = self._farewell, None
         if farewell is not None:
             farewell()
-        await self._stream.aclose()
 
 
 class TcpListener(NetworkListener):

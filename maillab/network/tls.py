@@ -22,6 +22,7 @@ class TlsStream(NetworkStream):
     def __init__(self, inner: NetworkStream, tls: trio.SSLStream[NetworkStream]) -> None:
         self.local = inner.local
         self.peer = inner.peer
+        self._inner = inner
         self._tls = tls
 
     @property
@@ -53,6 +54,9 @@ class TlsStream(NetworkStream):
     async def aclose(self) -> None:
         """Tell the other side that this is the end (RFC 8446 section 6.1), and close the stream inside too."""
         await self._tls.aclose()
+
+    def abort(self) -> None:
+        self._inner.abort()
 
 
 async def serve_tls(stream: NetworkStream, context: ssl.SSLContext) -> TlsStream:

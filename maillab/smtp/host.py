@@ -8,8 +8,41 @@ from typing import Protocol
 from maillab.smtp.limits import Limits
 from maillab.smtp.replies import Reply, ReplyStyle
 from maillab.smtp.sasl import Credentials
+from maillab.smtp.table import Event
 from maillab.smtp.words import Hello, MailFrom, RcptTo
 from maillab.trace.recorder import RecordLog
+
+
+class NoReply(Exception):  # noqa: N818  not an error: how a conversation may be made to end
+    """There is no reply, on purpose; `str()` says why, for `connection.closed`."""
+
+
+class HangUp(NoReply):
+    """The connection is closed."""
+
+
+class FallSilent(NoReply):
+    """The connection stays open until the client goes, and whatever it says is not answered."""
+
+
+class Interceptor(Protocol):
+    """Steps in between what a client says and what the host answers: wanted faults enter here."""
+
+    def before(self, event: Event | None, log: RecordLog) -> Reply | None:
+        """What to say instead of what the host would, which is not asked then; None lets it answer.
+
+        None for `event` is the greeting; a refusal in its place ends the connection.
+
+        Raises:
+            NoReply: nothing is said any more.
+        """
+
+    def after(self, event: Event, reply: Reply, log: RecordLog) -> None:
+        """The host has answered, and what it accepted is done; the client has not heard of it yet.
+
+        Raises:
+            NoReply: nor will it.
+        """
 
 
 class Host(Protocol):

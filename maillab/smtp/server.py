@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Final
 
@@ -11,7 +12,7 @@ from maillab.network.network import NetworkStream
 from maillab.network.tls import TlsError, TlsStream, serve_tls
 from maillab.smtp.answers import Answer
 from maillab.smtp.data import IncomingMessage
-from maillab.smtp.host import Host
+from maillab.smtp.host import FallSilent, Host, Interceptor, NoReply
 from maillab.smtp.login import LoginConversation
 from maillab.smtp.replies import Reply
 from maillab.smtp.session import ProtocolError, ServerSession
@@ -49,15 +50,18 @@ class _Closing(Exception):  # noqa: N818  not an error: how a conversation ends
         self.reason = reason
 
 
-async def converse(stream: NetworkStream, host: Host, log: RecordLog) -> str:
+async def converse(stream: NetworkStream, host: Host, log: RecordLog, interceptor: Interceptor | None = None) -> str:
     """Serve one connection until it ends; closing the stream is the caller's part.
 
     Returns:
         Why it ended, for `connection.closed`.
     """
-    conversation = _Conversation(stream, host, log)
+    conversation = _Conversation(stream, host, log, interceptor)
     try:
-        await conversation.run()
+        try:
+            await conversation.run()
+        except NoReply as ending:
+            await conversation.end_without_reply(ending)
     except _Closing as closing:
         return closing.reason
     except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -74,9 +78,10 @@ async def converse(stream: NetworkStream, host: Host, log: RecordLog) -> str:
 class _Conversation:
     """One connection: events are answered in order, the replies to one chunk leave in one write."""
 
-    def __init__(self, stream: NetworkStream, host: Host, log: RecordLog) -> None:
+    def __init__(self, stream: NetworkStream, host: Host, log: RecordLog, interceptor: Interceptor | None) -> None:
         self._stream = stream
         self._host = host
+        self._interceptor = interceptor
         self._log = log
         self._transaction_log = log  # with `transaction`, while there is one
         self._transaction_count = 0
@@ -90,6 +95,10 @@ class _Conversation:
         self._idle = trio.CancelScope()
 
     async def run(self) -> None:
+        instead = self._interceptor and self._interceptor.before(None, self._log)
+        if instead:
+            self._reply(instead)
+            await self._close(f"greeted with {instead.text}")
         self._reply(self._host.greeting())
         with self._idle:
             while octets := await self._receive():
@@ -140,7 +149,7 @@ class _Conversation:
             self._transaction_log = self._log.bind(transaction=self._transaction_count)
         if type(event) is not EndOfData or self._session.state is Session.CHUNK:
             self._record_command()
-        reply = await self._reply_to(event)
+        reply = await (self._reply_to(event) if self._interceptor is None else self._intercepted(event))
         if type(event) not in _TOWARDS_MAIL or (type(event) is MailFrom and not reply.accepts):
             reply = self._counted(event, reply)
         self._reply(reply)
@@ -152,6 +161,17 @@ class _Conversation:
             await self._close("too many errors" if self._errors_left <= 0 else "the server said 421")
         if self._session.state is Session.STARTING_TLS:
             await self._start_tls()
+
+    async def _intercepted(self, event: Event) -> Reply:
+        assert self._interceptor is not None
+        reply = self._interceptor.before(event, self._transaction_log)
+        if reply is not None:
+            if type(event) is EndOfData:
+                self._message.drop()
+            return reply
+        reply = await self._reply_to(event)
+        self._interceptor.after(event, reply, self._transaction_log)
+        return reply
 
     async def _reply_to(self, event: Event) -> Reply:
         host = self._host
@@ -270,6 +290,16 @@ class _Conversation:
         unsent = bytes(self._unsent)
         self._unsent.clear()
         await self._stream.send_all(unsent)
+
+    async def end_without_reply(self, ending: NoReply) -> None:
+        """Say what is still owed to earlier commands; then close, or let the client wait as long as it likes."""
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            if isinstance(ending, FallSilent):
+                await self._flush()
+                while await self._stream.receive_some(_RECEIVE_OCTETS):
+                    pass
+            await self._close(str(ending))
+        raise _Closing(str(ending))
 
     async def say_goodbye(self, reply: Reply) -> None:
         """Say a last word behind what is still unsent, although we are being cancelled; bounded."""

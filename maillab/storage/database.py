@@ -12,26 +12,38 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import trio
 
 from maillab.storage.data_folder import DATABASE_NAME, locked, open_file, open_memory
 from maillab.storage.errors import DataFolderInUse, StorageError, is_disk_trouble, storage_error
-from maillab.storage.writer import InlineWriter, Writer, WriterThread
+from maillab.storage.writer import InlineWriter, Job, Writer, WriterThread
 
 __all__ = ["DataFolderInUse", "Database", "StorageError"]
 
 T = TypeVar("T")
 
 
+class Disk(Protocol):
+    """Stands before commits, and may do something to them: wanted faults enter here."""
+
+    async def before(self, job: Job) -> Job:
+        """The job to commit; it may be another one than was given, and it may take time."""
+
+
 class Database:
     """Jobs that write, queries that read; made by `open`."""
 
-    def __init__(self, writer: Writer, reader: sqlite3.Connection, place: str) -> None:
+    def __init__(self, writer: Writer, reader: sqlite3.Connection, place: str, disk: Disk | None = None) -> None:
         self._writer = writer
         self._reader = reader
         self._place = place
+        self._disk = disk
+
+    def behind(self, disk: Disk) -> Database:
+        """The same database, as somebody has it whose commits go through `disk`."""
+        return Database(self._writer, self._reader, self._place, disk)
 
     @classmethod
     @asynccontextmanager
@@ -87,6 +99,8 @@ class Database:
             trio.ClosedResourceError: the database is closed.
             Exception: whatever the job raised.
         """
+        if self._disk is not None:
+            return cast(T, await self._writer.write(await self._disk.before(job)))
         return cast(T, await self._writer.write(job))
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:

@@ -58,5 +58,6 @@ EVENTS: Final[Mapping[str, Event]] = {
     "tls.started": Event("from here on the connection is encrypted", ("side", "peer_name", "version")),
     "auth.succeeded": Event("somebody logged in", ("user", "mechanism")),
     "auth.failed": Event("somebody could not log in", ("user", "mechanism", "error")),
+    "fault.injected": Event("a fault that was asked for has struck", ("fault", "kind", "reason")),
     "records.lost": Event("a slow viewer missed records", ("count",)),
 }

@@ -15,7 +15,7 @@ from maillab.dns.lookup import Ask, NoAnswerError, Question, asking
 from maillab.dns.mail_hosts import Hosts, NullMx, TemporaryFailure
 from maillab.dns.resolver import LOOKUP_TIMEOUT_SECONDS, Resolver
 from maillab.dns.zone import Answer, Zones
-from maillab.trace.recorder import Recorder
+from maillab.trace.recorder import Recorder, RecordLog
 from tests.dns.routes import CASES, NORD, RELAY_ONLY, SUED_FIRST
 from tests.dns.village import village
 
@@ -24,9 +24,9 @@ def failing(zones: Zones, rcodes: Mapping[str, Rcode]) -> Ask:
     """The hook of a fault plan: some questions fail."""
     ask = asking(zones)
 
-    async def ask_with_faults(question: Question) -> Answer:
+    async def ask_with_faults(question: Question, log: RecordLog) -> Answer:
         rcode = rcodes.get(str(question))
-        return await ask(question) if rcode is None else Answer(rcode)
+        return await ask(question, log) if rcode is None else Answer(rcode)
 
     return ask_with_faults
 
@@ -112,7 +112,7 @@ async def test_addresses_that_nobody_knows_now_are_an_error(recorder: Recorder) 
 async def test_who_gets_no_answer_tries_again_later(recorder: Recorder, autojump_clock: MockClock) -> None:
     """A name server that is silent costs a bounded time, and is a temporary failure."""
 
-    async def silence(question: Question) -> Answer:
+    async def silence(question: Question, log: RecordLog) -> Answer:
         await trio.sleep_forever()
         raise AssertionError(question)
 

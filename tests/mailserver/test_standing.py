@@ -11,10 +11,10 @@ from trio.testing import MockClock
 from maillab.mailserver.result import Result
 from maillab.mailserver.retry import RetryPlan
 from maillab.mailserver.standing import Standing
+from maillab.network.caller import Caller
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryNetwork
 from maillab.network.memory_stream import MemoryStream
-from maillab.network.network import Caller
 from maillab.smtp.outcome import Deferred
 from tests.labs import FAR, NORD, WITH_FAR, foreign_server, lab_second, memory_lab, records_of, subjects
 

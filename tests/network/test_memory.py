@@ -4,10 +4,11 @@ import pytest
 import trio
 from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
 
+from maillab.network.caller import Caller
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import BACKLOG_LIMIT, FIRST_EPHEMERAL_PORT, MemoryNetwork
 from maillab.network.memory_stream import BUFFER_LIMIT_OCTETS
-from maillab.network.network import Caller, NetworkStream
+from maillab.network.network import NetworkStream
 
 NORD, SUED = "172.16.1.1", "172.16.2.1"
 CALLER = Caller("mail.nord.example", "c1")

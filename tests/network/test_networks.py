@@ -9,9 +9,10 @@ import pytest
 import trio
 from trio.testing import check_half_closeable_stream, wait_all_tasks_blocked
 
+from maillab.network.caller import Caller
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryNetwork
-from maillab.network.network import Caller, Network, NetworkStream, TcpNetwork
+from maillab.network.network import Network, NetworkStream, TcpNetwork
 
 ANY_PORT = Endpoint("127.0.0.1", 0)
 CAROL = Caller("mail.nord.example", "c7")

@@ -6,8 +6,9 @@ import socket
 import pytest
 import trio
 
+from maillab.network.caller import Caller
 from maillab.network.endpoint import Endpoint
-from maillab.network.network import Caller, NetworkStream, TcpNetwork
+from maillab.network.network import NetworkStream, TcpNetwork
 
 CONNECTION_COUNT = 1_000
 CLIENT_COUNT = 40

@@ -115,6 +115,9 @@ class CutStream(NetworkStream):
     async def aclose(self) -> None:
         await self._inner.aclose()
 
+    def abort(self) -> None:
+        self._inner.abort()
+
 
 class MoodyHost(ListHost):
     """Answers recipients and messages as its moods go; a mood of 0 is a long silence."""
