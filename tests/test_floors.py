@@ -41,7 +41,9 @@ SANS_IO_MODULES: Final[Mapping[str, frozenset[str]]] = {
     ),
     "faults": frozenset({"fault", "plan", "link"}),
     "dns": frozenset({"records", "zone", "response", "rate", "mail_hosts"}),
-    "lab": frozenset({"spec", "addressing", "zones", "mistakes", "values", "structure", "agreement", "aliases"}),
+    "lab": frozenset(
+        {"spec", "addressing", "zones", "mistakes", "values", "structure", "agreement", "aliases"} | {"faults"}
+    ),
 }
 SANS_IO_ROOMS: Final = frozenset({"mail"})
 

@@ -120,6 +120,10 @@ class RunningLab:
             raise AskError("what is to be sent is no UTF-8; give a whole message with --file instead") from None
         return self._document(await self._ask("POST", path, {}, content), dict)
 
+    async def delete(self, path: str) -> dict[str, Any]:
+        """The JSON object that the lab answers when what is at `path` is to go."""
+        return self._document(await self._ask("DELETE", path, {}), dict)
+
     async def text_at(self, path: str, **query: object) -> str:
         """The plain text at `path`, harmless to print."""
         response = await self._ask("GET", path, query)

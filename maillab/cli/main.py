@@ -11,6 +11,7 @@ from maillab.cli.ca import ca
 from maillab.cli.clock import clock
 from maillab.cli.console import console
 from maillab.cli.dns import dns
+from maillab.cli.fault import fault
 from maillab.cli.labs import labs
 from maillab.cli.mailbox import mailbox
 from maillab.cli.queue import queue
@@ -29,7 +30,7 @@ def cli() -> None:
     """A whole mail internet in one process: run it, send mail through it, trace every hop."""
 
 
-for command in (up, labs, validate, send, trace, traces, watch, mailbox, queue, console, clock, dns, ca):
+for command in (up, labs, validate, send, trace, traces, watch, mailbox, queue, console, clock, dns, fault, ca):
     cli.add_command(command)
 
 

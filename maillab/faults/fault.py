@@ -194,7 +194,7 @@ class Places:
     """Who is in the lab.
 
     Attributes:
-        host_of: every host name, domain and address, and the host behind it.
+        host_of: every host name and domain, and the host behind it.
         servers: the hosts that the lab starts; others it only knows.
     """
 
@@ -247,7 +247,7 @@ def _wrong_place(key: str, place: str, places: Places) -> Iterator[Unfit]:
         found = f'"{place}" is no host and no domain of the lab'
         if place == CLIENTS:
             found = f'nobody connects to "{CLIENTS}"'
-        yield Unfit(key, found, _one_of({*places.host_of.values()}, near=place))
+        yield Unfit(key, found, _one_of(places.host_of, near=place))
 
 
 def _wrong_words(fault: Fault) -> Iterator[Unfit]:
@@ -255,7 +255,7 @@ def _wrong_words(fault: Fault) -> Iterator[Unfit]:
     if fault.command is not None and verb not in COMMANDS:
         yield Unfit("command", f'"{fault.command}" is no command', _one_of(COMMANDS, near=verb))
     if fault.address is not None:
-        if fault.command is not None and verb not in ("MAIL", "RCPT"):
+        if verb in set(COMMANDS) - {"MAIL", "RCPT"}:
             yield Unfit("address", f"no path comes with {fault.command}", "leave it out, or take MAIL or RCPT")
         elif not _is_pattern(fault.address) or (verb == "RCPT" and not fault.address):
             found = f'"{fault.address}" is no address' if fault.address else "nobody is called by the null path"

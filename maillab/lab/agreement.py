@@ -12,6 +12,7 @@ from typing import Final
 from maillab.dns.zone import Zones
 from maillab.lab.addressing import listener_endpoint
 from maillab.lab.aliases import check_aliases, check_users
+from maillab.lab.faults import check_faults
 from maillab.lab.mistakes import Mistake, Where, as_toml, did_you_mean, path_text
 from maillab.lab.spec import SERVER_LIMIT, Addressing, LabSpec, Login, Outgoing, default_address, default_host
 from maillab.lab.values import is_host_name
@@ -177,6 +178,7 @@ CHECKS: Final[tuple[Callable[[LabSpec], Iterator[Mistake]], ...]] = (
     check_users,
     check_aliases,
     check_dns,
+    check_faults,
 )
 
 

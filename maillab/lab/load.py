@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ def parse_lab(text: str, source: str, addressing: Addressing | None = None) -> L
     spec, mistakes = read_tables(tables)
     if addressing is not None:
         spec = attrs.evolve(spec, addressing=addressing)
-    mistakes = (*mistakes, *disagreements(spec))
+    mistakes = (*mistakes, *_new(disagreements(spec), mistakes))
     if mistakes:
         raise LabFileError(_in_file_order(mistakes, tables))
     return spec
@@ -111,6 +111,15 @@ def _parse_toml(text: str, source: str) -> dict[str, Any]:
     except RecursionError:
         found, where = "no TOML: nested too deeply", source
     raise LabFileError([Mistake(where, found, "mend this first", "the rest is read then")])
+
+
+def _new(disagreements: Iterable[Mistake], mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+    """Disagreements that do not follow from `mistakes`: about other values, and no fault whose kind is unknown."""
+    known = {mistake.path for mistake in mistakes}
+    for each in disagreements:
+        table = each.path.rpartition(".")[0]
+        if each.path not in known and f"{table}.kind" not in known:
+            yield each
 
 
 def _in_file_order(mistakes: Iterable[Mistake], tables: Mapping[str, Any]) -> list[Mistake]:

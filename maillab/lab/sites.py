@@ -9,7 +9,6 @@ from typing import Final
 
 import attrs
 
-from maillab.faults.fault import Places
 from maillab.lab.authority import Authority
 from maillab.lab.spec import SMTP_PORT, Addressing, DomainSpec, EarlyTalkers, LabSpec, Login, ServerSpec
 from maillab.mail.address import Address
@@ -26,14 +25,6 @@ NO_ADDRESSES: Final[Mapping[str, tuple[str, ...]]] = {}
 def domain_hosts(spec: LabSpec) -> Mapping[str, str]:
     """Every domain of the lab, foreign ones too, and the host that takes its mail."""
     return {domain: server.host for server in (*spec.servers, *spec.foreign) for domain in server.domains}
-
-
-def places_of(spec: LabSpec) -> Places:
-    """Whom faults can be about."""
-    named = [(server.host, (*server.domains, server.address)) for server in spec.servers]
-    named += [(foreign.host, foreign.domains) for foreign in spec.foreign]
-    host_of = {name: host for host, names in reversed(named) for name in (*names, host)}
-    return Places(host_of, frozenset(server.host for server in spec.servers))
 
 
 def routes_of(spec: LabSpec, server: ServerSpec) -> Routes:

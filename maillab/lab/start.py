@@ -22,6 +22,7 @@ from maillab.lab.address_book import AddressBook
 from maillab.lab.addressing import listener_endpoint
 from maillab.lab.authority import CERTIFICATE_NAME, KEY_NAME, Authority
 from maillab.lab.clock import LabClock
+from maillab.lab.faults import places_of
 from maillab.lab.lab import Lab
 from maillab.lab.listening import LabStartError, cannot_listen, listen, listen_for_names
 from maillab.lab.load import load_lab
@@ -32,7 +33,6 @@ from maillab.lab.sites import (
     mailboxes_of,
     neighbours_of,
     places_elsewhere,
-    places_of,
     policy_of,
     retry_plan,
     routes_of,

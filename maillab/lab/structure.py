@@ -279,7 +279,7 @@ def _no_table(value: object) -> WrongValue:
 STRICT: Final = _converter(meant=False)
 
 
-def read_fault(table: Mapping[str, Any]) -> tuple[Fault, tuple[Mistake, ...]]:
+def read_fault_table(table: Mapping[str, Any]) -> tuple[Fault, tuple[Mistake, ...]]:
     """The fault that a table of a lab file means, or an object of JSON; and what is wrong with its single values."""
     try:
         return STRICT.structure(table, Fault), ()

@@ -16,7 +16,7 @@ _RECORDS_EXAMPLE: Final = '{"name": "sued.example", "type": "MX", "values": ["20
 
 async def advance(desk: Desk, request: Request) -> Response:
     """Let the lab's time jump on; what is due then is tried at once."""
-    order = _read_object(request.body, _ADVANCE_EXAMPLE)
+    order = read_object(request.body, _ADVANCE_EXAMPLE)
     seconds = order.get("seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or order.keys() != {"seconds"}:
         raise refused(400, '"seconds" is a number, and the only key', f"send {_ADVANCE_EXAMPLE}")
@@ -37,7 +37,7 @@ async def names(desk: Desk, _request: Request) -> Response:
 
 async def set_names(desk: Desk, request: Request) -> Response:
     """Put values in the place of a name's records of one type; no value takes them away."""
-    order = _read_object(request.body, _RECORDS_EXAMPLE)
+    order = read_object(request.body, _RECORDS_EXAMPLE)
     values = order.get("values")
     texts = [order.get("name"), order.get("type"), *(values if isinstance(values, list) else [None])]
     ttl = order.get("ttl", DEFAULT_TTL_SECONDS)
@@ -55,7 +55,12 @@ async def set_names(desk: Desk, request: Request) -> Response:
     return json_response({"name": name, "type": type_, "values": wanted})
 
 
-def _read_object(body: bytes, example: str) -> dict[str, Any]:
+def read_object(body: bytes, example: str) -> dict[str, Any]:
+    """The JSON object that an order is.
+
+    Raises:
+        Refusal: it is none; `example` shows one.
+    """
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from maillab.web import api, control, mailboxes, pages, sending
+from maillab.web import api, control, faults, mailboxes, pages, sending
 from maillab.web.console import console
 from maillab.web.desk import Desk
 from maillab.web.messages import Request, Response, refused
@@ -71,6 +71,10 @@ ROUTES: Final = (
     Route("POST", "/api/lab/clock/advance", control.advance),
     Route("GET", "/api/lab/dns", control.names),
     Route("POST", "/api/lab/dns", control.set_names),
+    Route("GET", "/api/lab/faults", faults.faults),
+    Route("POST", "/api/lab/faults", faults.add),
+    Route("DELETE", "/api/lab/faults", faults.clear),
+    Route("DELETE", "/api/lab/faults/{name}", faults.clear),
     Route(WEBSOCKET, "/live", api.live),
     Route(WEBSOCKET, "/console", console),
 )
