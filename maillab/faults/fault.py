@@ -234,9 +234,7 @@ def _wrong_keys(fault: Fault) -> Iterator[Unfit]:
     keys, given = KEYS[fault.kind], fault.to_table().keys() - set(COMMON_KEYS)
     known = (*keys.needed, *keys.possible)
     for key in sorted(given - set(known)):
-        yield Unfit(
-            key, f"{fault.kind.value} does not take this", f"it takes {', '.join(known) or 'no key of its own'}"
-        )
+        yield Unfit(key, f"{fault.kind.value} does not take this", f"it takes {', '.join(known)}")
     for key in keys.needed:
         if key not in given:
             yield Unfit(key, "missing", f"{fault.kind.value} has to know it")

@@ -97,6 +97,8 @@ def _words(record: Record) -> str:
             return f"failed for {_names(record)}: {record.get('reply')}"
         case "bounce.created":
             return f"bounce for {_names(record)} of trace {record.get('for_trace')}"
+        case "fault.injected":
+            return f"fault {record.get('fault')} ({record.get('kind')}): {record.get('reason')}"
         case "connection.opened":
             peer = record.get("peer_name") or record.get("peer")
             return f"connected {_DIRECTION.get(record.get('side'), 'with')} {peer} ({record.get('protocol')})"

@@ -81,6 +81,12 @@ class Talk:
             conversation = self._begin(transaction, record)
         conversation.add(record)
 
+    def faults_before_mail(self) -> list[Record]:
+        """What kept the connection from coming so far as a mail: told once, with what became of that mail."""
+        faults = [record for record in self.waiting if record["event"] == "fault.injected"]
+        self.waiting = [record for record in self.waiting if record["event"] != "fault.injected"]
+        return faults
+
     def close(self, record: Record) -> bool:
         """Take `connection.closed` of one end; True when it was the last open end.
 

@@ -263,16 +263,24 @@ class TraceBook:
             return
         gathering = self._gathering(trace_id)
         gathering.records.append(record)
-        if connection and (transaction := record.get("transaction")):
-            key = record["run"], connection
-            talk = self._talks.get(key) or self._closed_talks.get(key)
-            said = talk.conversations.get(transaction) if talk else None
-            if said is not None and not said.claimed:
-                said.claimed = True
-                gathering.conversations.append(said)
+        if connection:
+            self._claim_dialogue(gathering, (record["run"], connection), record.get("transaction"))
         parent = record.get("for_trace")
         if parent and parent != trace_id:
             self._name_child(parent, trace_id)
+
+    def _claim_dialogue(self, gathering: _Gathering, key: tuple[str, str], transaction: int | None) -> None:
+        """What was said of this mail; where it did not come to that, what was in the way."""
+        talk = self._talks.get(key) or self._closed_talks.get(key)
+        if talk is None:
+            return
+        if transaction is None:
+            gathering.records += talk.faults_before_mail()
+            return
+        said = talk.conversations.get(transaction)
+        if said is not None and not said.claimed:
+            said.claimed = True
+            gathering.conversations.append(said)
 
     def _add_bounce(self, record: Record) -> None:
         """A bounce is told twice: in its own trace, and in that of the mail which came back."""

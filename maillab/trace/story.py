@@ -21,6 +21,11 @@ WHOLE_REPLY_LIMIT_COUNT: Final = 2
 
 START_MAIL_INPUT: Final = 354  # RFC 5321 section 4.2.3
 
+_OUTCOMES: Final = frozenset({"message.accepted", "message.stored", "delivery.duplicate", "fault.injected"})
+
+_BEHIND_MESSAGE: Final = frozenset({"message.accepted", "delivery.duplicate", "fault.injected", "smtp.reply"})
+"""What tells, behind a 354, that the message has come."""
+
 CLOCK_MOVED_SECONDS: Final = 1.0
 """A wait that is longer than it really was by so much is told to be one by the lab's clock."""
 
@@ -149,7 +154,7 @@ class Story:
         reply: list[Record] = []
         for record in passage.records:
             event = record["event"]
-            if id(said) in self._data_asked and event in ("message.accepted", "smtp.reply"):
+            if id(said) in self._data_asked and event in _BEHIND_MESSAGE:
                 self._data_asked.discard(id(said))
                 size = record.get("size_octets")
                 text = "message" if size is None else f"message, {size} octets"
@@ -182,6 +187,8 @@ class Story:
                 yield Step(Kind.NOTE, text, server, "", record, "TLS")
             case "delivery.duplicate":
                 yield Step(Kind.NOTE, "accepted before; this copy is dropped", server, "", record)
+            case "fault.injected":
+                yield Step(Kind.NOTE, record["reason"], server, "", record, "Fault")
 
     def _tell_briefly(self, said: Conversation, records: list[Record]) -> Iterator[Step]:
         client = self._senders[id(said)]
@@ -199,7 +206,7 @@ class Story:
         for line in refusals:
             yield Step(Kind.LINE, line, said.server, client, spoken[0], Role.SERVER)
         for record in records:
-            if record["event"] in ("message.accepted", "message.stored", "delivery.duplicate"):
+            if record["event"] in _OUTCOMES:
                 yield from self._tell_outcome(record)
 
     def _tell_alone(self, record: Record) -> Iterator[Step]:
@@ -208,12 +215,13 @@ class Story:
         place = record["run"], record.get("connection"), record.get("transaction")
         names = ", ".join(record.get("recipients", ()))
         match record["event"]:
-            case "message.accepted" | "message.stored" | "delivery.duplicate":
+            case event if event in _OUTCOMES:
                 yield from self._tell_outcome(record)
             case "delivery.relayed" if not self._was_told(place, record):
                 yield Step(Kind.LINE, reply, server, record["next_hop"], record, Role.CLIENT)
             case "delivery.deferred" if self._was_told(place, record):
-                yield Step(Kind.TROUBLE, names, server, "", record, "Deferred")
+                why = "" if record.get("code") else f": {reply}"  # what was not said is not drawn yet
+                yield Step(Kind.TROUBLE, f"{names}{why}", server, "", record, "Deferred")
                 yield from self._wait(record, "")
             case "delivery.deferred":
                 yield _lost(record, reply)

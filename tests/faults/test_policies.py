@@ -13,7 +13,7 @@ from maillab.lab.post import MailRefusedError
 from maillab.lab.spec import SMTP_PORT
 from maillab.smtp.client import END_OF_DATA_TIMEOUT_SECONDS, REPLY_TIMEOUT_SECONDS
 from maillab.trace.record import Record
-from tests.faults.test_links import BEN, DIRECT, arrived, replies, send, struck
+from tests.faults.direct import BEN, DIRECT, arrived, replies, send, struck
 from tests.labs import NORD, SUED, Visitor, memory_lab, records_of, row_count, subjects, visit
 
 BUSY: Final = "450 4.2.0 Mailbox busy"
