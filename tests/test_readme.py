@@ -20,6 +20,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from maillab.cli.main import cli
 from maillab.cli.options import DEFAULT_URL
+from maillab.faults.fault import key_of
 from maillab.lab.addressing import DNS_PORT, FIRST_PORTS, PORTS_DNS_PORT
 from maillab.lab.load import find_lab, parse_lab, shipped_labs
 from maillab.lab.mistakes import LabFileError, as_toml
@@ -311,7 +312,7 @@ def test_every_section_of_a_lab_file_has_its_table() -> None:
 def test_the_keys_of_a_section_are_what_is_read(section: str) -> None:
     """Every key with its default, and every choice that it has."""
     hints = get_type_hints(SECTIONS[section])
-    fields = {field.name: field for field in attrs.fields(SECTIONS[section])}
+    fields = {key_of(field.name): field for field in attrs.fields(SECTIONS[section])}
     _, rows = SECTION_TABLES[section]
     assert {key.strip("`") for key, _, _ in rows} == fields.keys()
     for key, default, meaning in rows:

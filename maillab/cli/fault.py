@@ -61,10 +61,10 @@ def list_faults(output_format: str, url: httpx.URL) -> None:
         show_json(faults)
         return
     rows = (
-        (each["name"], each["kind"], _rest(each), each["fired_count"], "spent" if each["spent"] else "")
+        (each["name"], each["kind"], _rest(each), f"{each['fired_count']}{', spent' if each['spent'] else ''}")
         for each in faults
     )
-    show_table(("Name", "Kind", "Keys", "Struck", ""), rows, nothing="no faults", whole="Name")
+    show_table(("Name", "Kind", "Keys", "Struck"), rows, nothing="no faults", whole="Name")
 
 
 @fault.command("add")

@@ -201,6 +201,8 @@ class Story:
             yield Step(Kind.MESSAGE, f"{accepted['queue_id']} in {took}", client, said.server, spoken[0], "Queued")
         elif said.side is Side.CLIENT and taken:
             yield Step(Kind.MESSAGE, f"by {said.server} in {took}", client, said.server, spoken[0], "Queued")
+        elif any(record["event"] == "delivery.duplicate" for record in records):
+            yield Step(Kind.MESSAGE, f"in {took}", client, said.server, spoken[0], "Sent again")
         else:
             yield Step(Kind.LINE, f"after {took}", client, said.server, spoken[0], "Refused")
         for line in refusals:

@@ -26,9 +26,9 @@ async def add(desk: Desk, request: Request) -> Response:
     try:
         fault = desk.lab.faults.add(read_fault(table, desk.lab.spec))
     except LabFileError as error:
-        found = "; ".join(f"{mistake.path}: {mistake.found}" for mistake in error.mistakes)
-        ways = (", ".join(filter(None, (mistake.expected, mistake.mend))) for mistake in error.mistakes)
-        raise refused(400, found, "; ".join(ways)) from None
+        first, *others = error.mistakes
+        ways = ", ".join(filter(None, (first.expected, first.mend)))
+        raise refused(400, f"{first.path}: {first.found}", "; ".join([ways, *map(str, others)])) from None
     except ValueError as error:  # the name is taken
         found, _, mend = str(error).partition("; ")
         raise refused(400, found, mend) from None

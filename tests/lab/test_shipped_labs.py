@@ -75,3 +75,23 @@ async def test_five_days_of_retries(autojump_clock: MockClock) -> None:
         await lab.wait_for_message(to=ANNA, subject="Undeliverable mail", timeout_seconds=10 * 86400)
         assert 5 * 86400 <= trio.current_time() - start < 5 * 86400 + 10
         assert subjects(lab, ANNA) == ["Delayed mail", "Undeliverable mail"]
+
+
+async def test_faults(autojump_clock: MockClock) -> None:
+    """Busy twice, then accepted with a reply that is lost, over a slow line; and Ben has one mail."""
+    async with memory_lab(load_lab("faults")) as lab:
+        await lab.send(ANNA, BEN, subject="Hello")
+        await trio.sleep(600)
+        assert subjects(lab, BEN) == ["Hello"]
+        assert [fault.name for fault in lab.faults.faults] == ["busy", "slow", "lost-reply"]
+        assert (lab.faults.fired_count("busy"), lab.faults.fired_count("lost-reply")) == (2, 1)
+        assert lab.faults.fired_count("slow") >= 2  # once for each connection
+        replies = [record["reply"] for record in records_of(lab, "delivery.deferred")]
+        assert replies == ["450 4.2.0 Mailbox busy"] * 2
+        (duplicate,) = records_of(lab, "delivery.duplicate")
+        assert duplicate["recipients"] == [BEN]
+        sent = await lab.send(ANNA, "x.550@sued.example", subject="Hello")
+        notice = await lab.wait_for_message(to=ANNA)
+        assert b"550 5.2.0" in notice.octets
+        assert records_of(lab, "fault.injected", fault="fault-address")[0]["server"] == "mail.sued.example"
+        assert sent.trace is not None
