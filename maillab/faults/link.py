@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from maillab.faults.fault import CLIENTS, LINK_KINDS, Kind
+from maillab.faults.fault import CLIENTS, Kind
 from maillab.faults.plan import FaultPlan, Planned
 
 PIECE_SECONDS: Final = 0.1  # a throttled line trickles: what it takes in so long arrives together
@@ -21,7 +21,9 @@ _MEANINGS: Final = {
     Kind.BLACKHOLE: "nothing passes between {opener} and {target}, and nobody is told",
     Kind.PARTITION: "no way leads from {opener} to {target}, or back",
 }
-_LASTING: Final = frozenset({Kind.DELAY, Kind.THROTTLE, Kind.BLACKHOLE, Kind.PARTITION})
+_OBSTACLES: Final = (Kind.REFUSE, Kind.PARTITION, Kind.BLACKHOLE)
+_SILENCES: Final = frozenset({Kind.PARTITION, Kind.BLACKHOLE})
+_LASTING: Final = _SILENCES | {Kind.DELAY, Kind.THROTTLE}
 
 
 class Link:
@@ -61,12 +63,11 @@ class Link:
 
     def obstacle(self) -> Kind | None:
         """What stands in the way of opening the connection; asked again, it is the same until the plan changes."""
-        self._look()
-        for planned in self._plan.of({Kind.REFUSE}):
-            if planned not in self._met and planned.is_on_the_way(self._opener, self._target):
-                self._met[planned] = self._strikes(planned)
-        kinds = {planned.fault.kind for planned, struck in self._met.items() if struck and planned.in_force}
-        return next((kind for kind in (Kind.REFUSE, Kind.PARTITION, Kind.BLACKHOLE) if kind in kinds), None)
+        for kind in _OBSTACLES:
+            self._meet({kind})
+            if any(struck and each.in_force and each.fault.kind is kind for each, struck in self._met.items()):
+                return kind
+        return None
 
     def octets_left(self, carried_octets: int, more_octets: int) -> int | None:
         """How many of `more_octets` of the opener still pass before the connection is cut; None when all do."""
@@ -82,31 +83,35 @@ class Link:
 
     def lateness_seconds(self) -> float:
         """How long the next octets take on their way."""
-        faults = (planned for planned in self._lasting if planned.fault.kind is Kind.DELAY)
-        return sum(
-            (each.fault.seconds or 0) + (each.roll() * each.fault.jitter_seconds if each.fault.jitter_seconds else 0)
-            for each in faults
-        )
+        seconds = 0.0
+        for planned in self._lasting:
+            seconds += planned.fault.seconds or 0
+            if planned.fault.jitter_seconds:
+                seconds += planned.roll() * planned.fault.jitter_seconds
+        return seconds
 
     @property
     def octets_per_second(self) -> int | None:
         """What the narrowest place lets through."""
-        return min((each.fault.octets_per_second or 0 for each in self._of(Kind.THROTTLE)), default=None)
-
-    def _of(self, kind: Kind) -> Iterator[Planned]:
-        return (planned for planned in self._lasting if planned.fault.kind is kind)
+        rates = (each.fault.octets_per_second for each in self._lasting)
+        return min((rate for rate in rates if rate is not None), default=None)
 
     def _look(self) -> None:
         """The plan has changed: what holds for this connection now?"""
         self._version = self._plan.version
-        planned_now = [each for each in self._plan.of(LINK_KINDS) if each.is_on_the_way(self._opener, self._target)]
-        for planned in planned_now:
-            if planned.fault.kind in _LASTING and planned not in self._met:
-                self._met[planned] = self._strikes(planned)
+        self._meet(_LASTING)
         self._met = {planned: struck for planned, struck in self._met.items() if planned.in_force}
-        self._lasting = tuple(each for each in planned_now if each.fault.kind in _LASTING and self._met[each])
-        self._cuts = tuple(planned for planned in planned_now if planned.fault.kind is Kind.CUT)
-        self._is_silent = any(each.fault.kind in (Kind.BLACKHOLE, Kind.PARTITION) for each in self._lasting)
+        self._lasting = tuple(each for each, struck in self._met.items() if struck and each.fault.kind in _LASTING)
+        self._cuts = tuple(self._on_the_way({Kind.CUT}))
+        self._is_silent = any(each.fault.kind in _SILENCES for each in self._lasting)
+
+    def _meet(self, kinds: Collection[Kind]) -> None:
+        for planned in self._on_the_way(kinds):
+            if planned not in self._met:
+                self._met[planned] = self._strikes(planned)
+
+    def _on_the_way(self, kinds: Collection[Kind]) -> Iterator[Planned]:
+        return (each for each in self._plan.of(kinds) if each.is_on_the_way(self._opener, self._target))
 
     def _strikes(self, planned: Planned) -> bool:
         if not planned.occurs():

@@ -86,6 +86,8 @@ class Outgoing:
         """What is on the way never arrives."""
         if self._scope is not None:
             self._scope.cancel()
+            self.broken = trio.BrokenResourceError("this stream was closed")
+            self._news()
 
     def _put(self, due: float, what: bytes | _Ending) -> None:
         self._waiting.append((due, what))
@@ -211,6 +213,7 @@ class FaultyStream(NetworkStream):
         self._carried_octets = 0  # from the opener
         self._is_cut = False
         self._is_closed = False
+        self._patience = trio.CancelScope()  # of who waits for what is late
 
     @property
     def has_octets_waiting(self) -> bool:
@@ -254,15 +257,19 @@ class FaultyStream(NetworkStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._incoming.is_empty:
-            octets = await self._received(max_bytes)
+            came = await self._received(max_bytes)
             if not self._link.is_troubled:
-                if isinstance(octets, trio.BrokenResourceError):
-                    raise octets
+                if isinstance(came, trio.BrokenResourceError):
+                    raise came
                 if not self._is_opener:
-                    self._carried_octets += len(octets)
-                return octets
-            self._incoming.hold(octets)
-        octets = await self._incoming.receive(max_bytes)
+                    self._carried_octets += len(came)
+                return came
+            self._incoming.hold(came)
+        octets = b""
+        with trio.CancelScope() as self._patience:
+            octets = await self._incoming.receive(max_bytes)
+        if self._patience.cancelled_caught:
+            raise trio.ClosedResourceError("this stream was closed by another task")
         left = None if self._is_opener else self._octets_left(len(octets))
         if left is None:
             return octets
@@ -272,6 +279,9 @@ class FaultyStream(NetworkStream):
         return octets[:left]
 
     async def _received(self, max_bytes: int | None) -> bytes | trio.BrokenResourceError:
+        if self._is_closed:
+            await trio.lowlevel.checkpoint()
+            raise trio.ClosedResourceError("this stream was already closed")
         try:
             return await received(self._inner, max_bytes)
         except trio.ClosedResourceError:
@@ -293,6 +303,7 @@ class FaultyStream(NetworkStream):
             await trio.lowlevel.checkpoint()
             return
         self._is_closed = True
+        self._patience.cancel()
         if self._link.is_silent and not self._is_cut:
             self._outgoing.drop()
             self._line.desert(self._inner, self._link)
@@ -305,6 +316,7 @@ class FaultyStream(NetworkStream):
 
     def abort(self) -> None:
         self._is_closed = True
+        self._patience.cancel()
         self._outgoing.drop()
         self._inner.abort()
 

@@ -177,3 +177,17 @@ async def test_octets_sent_before_closing_arrive_although_the_peer_had_more_to_s
         assert await client.receive_some() == b"421 4.3.2 closing\r\n"
         with pytest.raises(trio.BrokenResourceError):
             await client.receive_some()
+
+
+async def test_an_aborted_connection_is_broken_at_the_other_end(network: Network) -> None:
+    """Nobody takes it for an orderly end; here it is closed, and the register has forgotten it."""
+    client, server = await connected(network)
+    client.abort()
+    assert network.caller(client.local) is None
+    with pytest.raises(trio.ClosedResourceError):
+        await client.receive_some()
+    with pytest.raises(trio.BrokenResourceError):
+        await server.receive_some()
+    client.abort()
+    await client.aclose()
+    await server.aclose()
