@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Collection
 
 from maillab.lab.addressing import listener_endpoint
@@ -50,7 +51,7 @@ class AddressBook:
 
     def host_at(self, endpoint: Endpoint) -> str | None:
         """The host whose listener for mail is really there."""
-        return self._host_at.get(endpoint)
+        return self._host_at.get(_located(endpoint))
 
     def opener_at(self, address: str) -> str | None:
         """The host outside this process whose connections leave from `address`; nobody's own is one that all share."""
@@ -65,9 +66,14 @@ class AddressBook:
         """`host` really listens at `listener`: known for sure only when it does, as port 0 is any free one."""
         self._listeners[host, port] = listener
         if listener.port:
-            self._host_at[listener] = host
+            self._host_at[_located(listener)] = host
 
     def _enter(self, host: str, other_names: Collection[str], shown: str) -> None:
         self._shown[host] = shown
         for name in (host, *other_names):
             self._host_of.setdefault(name.lower(), host)
+
+
+def _located(endpoint: Endpoint) -> Endpoint:
+    """The endpoint as a listener tells it, which knows addresses only (RFC 6761 section 6.3)."""
+    return endpoint._replace(host=LOOPBACK[socket.AF_INET]) if endpoint.host == "localhost" else endpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -324,3 +325,15 @@ async def test_the_same_seed_gives_the_same_firings(other_faults: int, autojump_
     assert struck_at[0] == struck_at[1]
     assert struck_at[0] != struck_at[2]
     assert 15 < len(struck_at[0]) < 45
+
+
+@pytest.mark.parametrize("kind", ["disk-full", "disk-fails"])
+async def test_a_disk_fails_in_its_own_thread_too(kind: str, tmp_path: Path) -> None:
+    """On disk as in memory: refused and undone, and the next commit is like any other."""
+    async with memory_lab(DIRECT, data=tmp_path) as lab:
+        lab.faults.add(Fault(kind, server=NORD, times=1))
+        with pytest.raises(MailRefusedError, match="452"):
+            await send(lab, "refused")
+        assert row_count(lab.database, "message") == 0
+        await send(lab, "kept")
+        await lab.wait_for_message(to=BEN, subject="kept")

@@ -99,3 +99,24 @@ def test_knows_who_runs_here() -> None:
     assert book().is_local("mail.nord.example")
     assert not book().is_local("mail.sued.example")
     assert not book().is_local("mail.far.example")
+
+
+def test_knows_whose_listener_it_is() -> None:
+    """By where it really is, which is an address even where the file says localhost."""
+    assert book().host_at(Endpoint("127.0.0.1", 7777)) == "mail.sued.example"
+    assert book().host_at(Endpoint("127.0.0.1", 7778)) is None
+    moved = book()
+    moved.moved("mail.nord.example", 25, Endpoint("localhost", 40001))
+    assert moved.host_at(Endpoint("127.0.0.1", 40001)) == moved.host_at(Endpoint("localhost", 40001))
+    assert moved.host_at(Endpoint("localhost", 40001)) == "mail.nord.example"
+
+
+def test_knows_who_connects_from_elsewhere() -> None:
+    """A host outside this process by its address; who runs here has other ways, and loopback is everybody's."""
+    assert book().opener_at("192.0.2.9") == "mail.far.example"
+    assert book().opener_at("10.1.2.3") == "mail.sued.example"
+    assert book().opener_at("172.16.1.1") is None
+    assert book().opener_at("127.0.0.1") is None
+    assert book().opener_at("203.0.113.1") is None
+    assert book().is_started("mail.sued.example")
+    assert not book().is_started("mail.far.example")
