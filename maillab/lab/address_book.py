@@ -20,6 +20,7 @@ class AddressBook:
         self._listeners: dict[tuple[str, int], Endpoint] = {}
         self._host_at: dict[Endpoint, str] = {}
         self._shown: dict[str, str] = {}
+        self._shown_as: dict[str, str] = {}
         self._host_of: dict[str, str] = {}
         self._local_hosts = frozenset(local_hosts)
         self._lab_hosts = frozenset(server.host for server in spec.servers)
@@ -55,7 +56,7 @@ class AddressBook:
 
     def opener_at(self, address: str) -> str | None:
         """The host outside this process whose connections leave from `address`; nobody's own is one that all share."""
-        host = None if address in LOOPBACK.values() else self._host_of.get(address)
+        host = None if address in LOOPBACK.values() else self._shown_as.get(address)
         return None if host is None or self.is_local(host) else host
 
     def is_started(self, host: str) -> bool:
@@ -70,6 +71,7 @@ class AddressBook:
 
     def _enter(self, host: str, other_names: Collection[str], shown: str) -> None:
         self._shown[host] = shown
+        self._shown_as.setdefault(shown, host)
         for name in (host, *other_names):
             self._host_of.setdefault(name.lower(), host)
 

@@ -12,8 +12,22 @@ from maillab.lab.spec import SMTP_PORT
 from maillab.mailserver.connection import CONNECT_TIMEOUT_SECONDS
 from maillab.network.network import NetworkStream
 from maillab.smtp.client import REPLY_TIMEOUT_SECONDS
-from tests.faults.direct import BEN, DIRECT, arrived, replies, send, struck
-from tests.labs import NORD, SUED, Visitor, lab_second, memory_lab, records_of, subjects, visit
+from tests.faults.direct import ANNA, BEN, DIRECT, arrived, replies, send, struck
+from tests.labs import (
+    FAR,
+    FAR_ADDRESS,
+    NORD,
+    SUED,
+    WITH_FAR,
+    Visitor,
+    foreign_server,
+    hand_over,
+    lab_second,
+    memory_lab,
+    records_of,
+    subjects,
+    visit,
+)
 
 
 async def test_a_refused_connection_is_tried_again(autojump_clock: object) -> None:
@@ -251,3 +265,30 @@ async def test_a_fault_after_some_occasions(autojump_clock: object) -> None:
         opened = records_of(lab, "connection.opened", side="client", server=NORD)
         assert [each["connection"] for each in opened].index(record["connection"]) == 1
         await arrived(lab, "mail 0", "mail 1", "mail 2")
+
+
+async def test_a_foreign_host_meets_faults_where_it_is_accepted(autojump_clock: object) -> None:
+    """It is no client, and nobody else could slow down what it sends."""
+    async with memory_lab(WITH_FAR) as lab:
+        lab.faults.add(Fault("refuse", from_="clients"))
+        lab.faults.add(Fault("delay", from_=FAR, to=NORD, seconds=1))
+        begun_at = trio.current_time()
+        await hand_over(lab, NORD, b"Subject: x\r\n\r\n", "x@far.example", ANNA, source=FAR_ADDRESS)
+        assert trio.current_time() - begun_at > 5
+        (record,) = struck(lab, "fault-2")
+        assert record["reason"] == f"octets between {FAR} and {NORD} arrive 1 s late"
+        assert subjects(lab, ANNA) == ["x"]
+
+
+@pytest.mark.parametrize("kind", ["refuse", "partition", "blackhole"])
+async def test_a_foreign_host_can_be_out_of_reach(kind: str, autojump_clock: object) -> None:
+    """Mail to it waits, and arrives afterwards, once."""
+    fault = Fault(kind, hosts=[FAR]) if kind == "partition" else Fault(kind, to="far.example")
+    async with memory_lab(WITH_FAR) as lab, foreign_server(lab) as server:
+        lab.faults.add(fault)
+        await lab.send(ANNA, "x@far.example")
+        await trio.sleep(100)
+        assert server.connection_count == 0
+        lab.faults.clear()
+        await trio.sleep(200)
+        assert len(server.mails) == 1
