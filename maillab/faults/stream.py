@@ -106,6 +106,10 @@ class Outgoing:
                     await self._pass_on(what)
                     self._waiting.popleft()
                     self._news()
+            except trio.Cancelled:
+                if any(what in (_Ending.CLOSE, _Ending.ABORT) for _, what in self._waiting):
+                    self._inner.abort()  # nobody else would close it
+                raise
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 self.broken = trio.BrokenResourceError(str(error))
                 self._news()

@@ -112,6 +112,24 @@ async def test_what_was_sent_before_closing_arrives(make_network: Callable[[], N
         assert received == octets
 
 
+@pytest.mark.parametrize("make_network", [TcpNetwork, MemoryNetwork])
+async def test_what_is_on_its_way_at_the_end_is_lost(make_network: Callable[[], Network]) -> None:
+    """A network that ends resets what its owner had closed already, and leaves no socket behind."""
+    plan = new_plan()
+    plan.add(Fault("delay", seconds=1000))
+    recorder = Recorder("test", "run", lambda: 0.0)
+    async with FaultyNetwork.open(make_network(), plan, Somewhere(), recorder.bind()) as network:
+        listener = await network.listen(ANY_PORT)
+        near = await network.connect(listener.local, None, Caller(NORD, "c1"))
+        far = await listener.accept()
+        await listener.aclose()
+        await near.send_all(b"never arrives")
+        await near.aclose()
+    with pytest.raises(trio.BrokenResourceError):
+        await far.receive_some()
+    await far.aclose()
+
+
 async def test_a_half_close_waits_for_its_turn(autojump_clock: MockClock) -> None:
     """The end comes behind what was sent, and the other direction stays open."""
     plan = new_plan()
