@@ -11,9 +11,10 @@ import trio
 
 from maillab.faults.fault import CLIENTS, LINK_KINDS, Kind
 from maillab.faults.injection import record
+from maillab.faults.line import Line
 from maillab.faults.link import Link
 from maillab.faults.plan import FaultPlan, Planned
-from maillab.faults.stream import FaultyStream, Line
+from maillab.faults.stream import FaultyStream
 from maillab.network.caller import Caller
 from maillab.network.datagrams import DatagramSocket
 from maillab.network.endpoint import Endpoint
