@@ -22,6 +22,7 @@ from rich.table import Table
 from maillab.lab.lab import Lab
 from maillab.lab.listening import LabStartError
 from maillab.lab.load import load_lab
+from maillab.lab.moving import read_net
 from maillab.lab.spec import SMTP_PORT, Addressing, LabSpec
 from maillab.lab.start import open_lab
 from maillab.network.endpoint import Endpoint
@@ -51,6 +52,13 @@ def _read_web(_context: click.Context, _parameter: click.Parameter, value: str) 
         raise click.BadParameter(f'{error}; or "{NO_WEB}"') from None
 
 
+def _read_net(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else read_net(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command
 @click.argument("lab", default=DEFAULT_LAB, envvar="MAILLAB_LAB")
 @click.option(
@@ -64,6 +72,13 @@ def _read_web(_context: click.Context, _parameter: click.Parameter, value: str) 
     type=click.Choice([each.value for each in Addressing]),
     envvar="MAILLAB_ADDRESSING",
     help="ports: all on 127.0.0.1; hosts: each server on its own address, standard ports.",
+)
+@click.option(
+    "--net",
+    callback=_read_net,
+    metavar="N.N",
+    envvar="MAILLAB_NET",
+    help="How the servers' addresses begin, instead of 172.16: another private network, where that one is in use.",
 )
 @click.option(
     "--only", multiple=True, metavar="HOST", envvar="MAILLAB_ONLY", help="Run only this server of the lab; repeatable."
@@ -102,6 +117,7 @@ def up(
     lab: str,
     data: Path | None,
     addressing: str | None,
+    net: str | None,
     only: tuple[str, ...],
     log: str | None,
     log_file: Path | None,
@@ -111,7 +127,7 @@ def up(
     """Run LAB (a lab file, its folder, or the name of a lab that ships) until Ctrl-C."""
     log = log or ("console" if sys.stdout.isatty() else "json")
     hosts = [host for word in only for host in word.split(",") if host]
-    spec = load_lab(lab, None if addressing is None else Addressing(addressing))
+    spec = load_lab(lab, None if addressing is None else Addressing(addressing), net)
     if context.get_parameter_source("web") is ParameterSource.DEFAULT and not _has_usual_place(spec, hosts):
         web = None
     page = None if web is None else _page(web, web_access)

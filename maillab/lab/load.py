@@ -13,6 +13,7 @@ import attrs
 import maillab
 from maillab.lab.agreement import disagreements
 from maillab.lab.mistakes import LabFileError, Mistake, as_toml, nearest
+from maillab.lab.moving import moved
 from maillab.lab.spec import Addressing, LabSpec
 from maillab.lab.structure import read_tables
 
@@ -20,7 +21,7 @@ LAB_FILE_NAME: Final = "lab.toml"
 PLACE_IN_TOML: Final = re.compile(r" \(at (?:(line \d+, column \d+)|(end of document))\)$")
 
 
-def load_lab(lab: str | Path, addressing: Addressing | None = None) -> LabSpec:
+def load_lab(lab: str | Path, addressing: Addressing | None = None, net: str | None = None) -> LabSpec:
     """Read the lab that `lab` means: a lab file, the folder it is in, or the name of a lab that ships.
 
     A file or folder comes before a shipped lab, so that a copy in the working directory can be changed and tried
@@ -29,6 +30,7 @@ def load_lab(lab: str | Path, addressing: Addressing | None = None) -> LabSpec:
     Args:
         lab: What the person said.
         addressing: What the command line says; it beats the file.
+        net: The two numbers that addresses begin with, in the place of 172.16.
 
     Raises:
         LabFileError: There is no such lab, or its file has mistakes: all of them.
@@ -41,16 +43,17 @@ def load_lab(lab: str | Path, addressing: Addressing | None = None) -> LabSpec:
         raise _no_file(path, f"octet {error.start} is no UTF-8", "save the file as UTF-8") from None
     except OSError as error:
         raise _no_file(path, error.strerror or str(error), "give a file that can be read") from None
-    return parse_lab(text, str(path), addressing)
+    return parse_lab(text, str(path), addressing, net)
 
 
-def parse_lab(text: str, source: str, addressing: Addressing | None = None) -> LabSpec:
+def parse_lab(text: str, source: str, addressing: Addressing | None = None, net: str | None = None) -> LabSpec:
     """Read a lab file's text.
 
     Args:
         text: TOML.
         source: Where it is from, as people know it.
         addressing: What the command line says; it beats the file.
+        net: The two numbers that addresses begin with, in the place of 172.16.
 
     Raises:
         LabFileError: The text has mistakes: all of them, table by table.
@@ -59,6 +62,8 @@ def parse_lab(text: str, source: str, addressing: Addressing | None = None) -> L
     spec, mistakes = read_tables(tables)
     if addressing is not None:
         spec = attrs.evolve(spec, addressing=addressing)
+    if net is not None and not mistakes:
+        spec = moved(spec, net)
     mistakes = (*mistakes, *_new(disagreements(spec), mistakes))
     if mistakes:
         raise LabFileError(_in_file_order(mistakes, tables))
