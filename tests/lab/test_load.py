@@ -23,7 +23,7 @@ SUED = '[[domain]]\nname = "sued.example"\nusers = ["ben"]\n'
 RELAY = '[[relay]]\nhost = "relay.example"\n'
 FOREIGN = '[[foreign]]\nhost = "mail.post.example"\ndomains = ["post.example"]\nsmtp = "127.0.0.1:2600"\n'
 
-SHIPPED = "backup-mx, bounce, faults, gartenparty, later, loop, two-schools"
+SHIPPED = "backup-mx, bounce, faults, gartenparty, later, loop, two-schools, with-postfix"
 
 
 def mistakes_of(*parts: str, addressing: Addressing | None = None) -> list[str]:
