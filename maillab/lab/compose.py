@@ -51,7 +51,8 @@ def service_names(spec: LabSpec) -> Mapping[str, str]:
 def _lines(spec: LabSpec, lab: str, ships: bool, network: ipaddress.IPv4Network) -> Iterator[str]:
     movable = _is_movable(network)
     services = service_names(spec)
-    yield f"# The lab {' '.join(spec.name.split())}, a container for each server, as `maillab export compose` writes it."
+    name = " ".join(spec.name.split())
+    yield f"# The lab {name}, a container for each server, as `maillab export compose` writes it."
     yield "#"
     yield f"#   MAILLAB_IMAGE=...    the image of maillab (default: {IMAGE}, as docker/compose.yaml builds it)"
     if movable:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,11 +56,19 @@ def wait_until(what: str, come: Callable[[], Any], seconds: float = WAIT_SECONDS
 class Project:
     """The services of a compose file; `running` lets them run."""
 
-    def __init__(self, file: str, *profiles: str, page_host: str = "127.0.0.1", **variables: str) -> None:
-        """`variables` are what the file reads from the environment."""
+    def __init__(
+        self,
+        file: str,
+        *profiles: str,
+        services: Sequence[str] = (),
+        page_host: str = "127.0.0.1",
+        **variables: str,
+    ) -> None:
+        """`services` and what they depend on are to run, or all; the file reads `variables` from the environment."""
         self.name = f"maillab-test-{Path(file).stem.replace('.', '-')}"
         self.variables = {"MAILLAB_IMAGE": IMAGE, **variables}
         self.page_host = page_host
+        self._services = services
         self.up_seconds = 0.0
         chosen = [word for profile in profiles for word in ("--profile", profile)]
         self._compose = ["docker", "compose", "--file", str(DOCKER / file), "--project-name", self.name, *chosen]
@@ -86,7 +93,7 @@ class Project:
     def up(self) -> None:
         """What is not running runs, and what is watched is healthy."""
         began = time.monotonic()
-        self.compose("up", "--detach", "--wait", "--wait-timeout", UP_SECONDS, "--no-build")
+        self.compose("up", "--detach", "--wait", "--wait-timeout", UP_SECONDS, "--no-build", *self._services)
         self.up_seconds = time.monotonic() - began
 
     def exec(self, service: str, *words: str, stdin: bytes = b"") -> str:

@@ -46,7 +46,9 @@ def test_it_says_what_it_is(image: dict[str, Any]) -> None:
 
 def test_nothing_of_its_making_is_left() -> None:
     """Neither pip nor what builds, and no source beside what is installed."""
-    left = in_image("sh", "-c", "command -v pip pip3 gcc cc make git hatchling; ls -A /src /root/.cache 2>/dev/null; true")
+    left = in_image(
+        "sh", "-c", "command -v pip pip3 gcc cc make git hatchling; ls -A /src /root/.cache 2>/dev/null; true"
+    )
     assert left == ""
 
 

@@ -18,7 +18,7 @@ ENOUGH_COUNT = 100  # accepted before the lab is killed
 
 @pytest.fixture(scope="module")
 def session(images: None) -> Iterator[Project]:
-    with Project("compose.yaml", "workstations", MAILLAB_LAB="two-schools").running() as session:
+    with Project("compose.yaml", services=("anna", "ben"), MAILLAB_LAB="two-schools").running() as session:
         yield session
 
 
