@@ -77,11 +77,11 @@ class Project:
     def running(self) -> Iterator[Project]:
         """From nothing to healthy, and to nothing again."""
         try:
-            self.compose("down", "--volumes", "--remove-orphans", "--timeout", 1)
+            self.down()
             self.up()
             yield self
         finally:
-            self.compose("down", "--volumes", "--remove-orphans", "--timeout", 2)
+            self.down()
 
     def compose(self, *words: object, stdin: bytes = b"") -> bytes:
         return run(*self._compose, *words, stdin=stdin, variables=self.variables)
@@ -95,6 +95,10 @@ class Project:
         began = time.monotonic()
         self.compose("up", "--detach", "--wait", "--wait-timeout", UP_SECONDS, "--no-build", *self._services)
         self.up_seconds = time.monotonic() - began
+
+    def down(self) -> None:
+        """Nothing is left, of no profile: what is not chosen would be passed over."""
+        self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", 2)
 
     def exec(self, service: str, *words: str, stdin: bytes = b"") -> str:
         """What a program in the service's container prints."""

@@ -124,7 +124,7 @@ def test_what_the_relay_holds_survives_its_death(split: Project) -> None:
     """It has taken mail that it could not pass on; killed and started, it still has it."""
     split.kill(SUED)
     trace = send(split, "Aufgehoben")
-    split.wait_for(RELAY, "delivery.deferred", trace=trace)
+    split.wait_for(RELAY, "message.accepted", trace=trace)
     split.kill(RELAY)
     split.up()
     let_time_pass(split)
