@@ -35,7 +35,7 @@ from tests.test_floors import FLOOR_OF, FRONT_DOOR, PACKAGE, REPOSITORY, modules
 
 README: Final = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 PROSE: Final = re.sub(r"(?ms)^```.*?^```$", "", README)
-PROGRAMS_OF_OTHERS: Final = {"python3", "pip", "python", "nc", "swaks", "curl", "dig"}
+PROGRAMS_OF_OTHERS: Final = {"python3", "pip", "python", "nc", "swaks", "curl", "dig", "docker"}
 LADDER_COLUMNS: Final = 80
 CONVERSATIONS: Final = {"watch", "console"}  # they go on until somebody ends them
 
@@ -280,6 +280,18 @@ def test_the_table_of_labs_is_what_ships() -> None:
     """Every lab, each with its file."""
     shown = {tuple(re.findall(r"\[(.+)\]\((.+)\)", lab)[0]) for lab, _ in table("| lab | shows |")}
     assert shown == {(name, str(path.relative_to(REPOSITORY))) for name, path in shipped_labs().items()}
+
+
+def test_the_table_of_variables_is_what_a_session_reads() -> None:
+    """Every variable of the compose file, each with its default; its own first lines name them too."""
+    text = (REPOSITORY / "docker/compose.yaml").read_text(encoding="utf-8")
+    head, services = text.split("\nname: ", 1)
+    read = set(re.findall(r"\$\{(MAILLAB_\w+)", services))
+    rows = {variable.strip("`"): default for variable, default, _ in table("| variable | default | says |")}
+    assert rows.keys() == read == set(re.findall(r"(MAILLAB_\w+)=\S", head)) | {"MAILLAB_PASSWORD"}
+    for variable, default in rows.items():
+        if default.startswith("`"):
+            assert set(re.findall(rf"\$\{{{variable}:-([^}}]*)\}}", services)) == {default.strip("`")}
 
 
 def test_the_table_of_paths_is_the_table_of_routes() -> None:

@@ -269,7 +269,10 @@ class TcpNetwork(Network):
                 raise ConnectionRefusedError(errno.ECONNREFUSED, f"nobody listens at {local}")
             if caller is not None:
                 self._callers[local] = caller
-            await outgoing.connect(address)
+            try:
+                await outgoing.connect(address)
+            except OSError as error:  # Trio's words name the address once more, as Python writes it
+                raise OSError(error.errno, os.strerror(error.errno or 0)) from None
             peer = _endpoint(outgoing.getpeername())
         except BaseException:
             if local is not None:

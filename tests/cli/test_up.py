@@ -84,6 +84,19 @@ async def test_elsewhere_the_password_is_asked_for(lab: str) -> None:
         assert (await client.get(f"{url.replace('0.0.0.0', '127.0.0.1')}/metrics")).status_code == 200
 
 
+async def test_the_addresses_may_begin_otherwise(lab: str) -> None:
+    """With --net, or as a session says it in the environment, the servers are in another private network."""
+    for arguments, environment in ((["--net", "10.20"], {}), ([], {"MAILLAB_NET": "10.20"})):
+        async with process("up", lab, *arguments, MAILLAB_WEB="off", **environment) as running:
+            ready = orjson.loads((await running.output.until("\n")).splitlines()[0])
+            assert [server["address"] for server in ready["servers"]] == ["10.20.1.1"]
+            running.running.send_signal(signal.SIGTERM)
+            assert await running.ended() == 0
+    result = await maillab("up", lab, "--net", "8.8")
+    assert result.exit_code == 2
+    assert '"8.8" is not how private addresses begin; give two numbers' in result.output
+
+
 async def test_there_may_be_no_page(lab: str) -> None:
     """With --web off the lab has none."""
     async with up(lab, "--web", "off", "--web-access", "password") as (running, url):

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from maillab.lab.compose import ComposeError, compose_file, service_names
-from maillab.lab.load import load_lab, parse_lab
+from maillab.lab.load import load_lab, parse_lab, shipped_labs
 from maillab.lab.spec import DomainSpec, LabSpec
 from tests.test_floors import REPOSITORY
 
@@ -32,6 +32,15 @@ def test_the_file_that_ships_is_that_of_two_schools() -> None:
     """`maillab export compose two-schools > docker/compose.split.yaml` makes it anew."""
     shipped = (REPOSITORY / "docker/compose.split.yaml").read_text(encoding="utf-8")
     assert shipped == compose_file(TWO_SCHOOLS, "two-schools", ships=True)
+
+
+@pytest.mark.parametrize("name", shipped_labs())
+def test_a_session_has_room_for_every_lab_that_ships(name: str) -> None:
+    """In docker/compose.yaml the one container is at the address of each server."""
+    session = (REPOSITORY / "docker/compose.yaml").read_text(encoding="utf-8")
+    (lab_service,) = re.findall(r"(?ms)^  lab:$(.*?)^$", session)
+    taken = {f"172.16{rest}" for rest in re.findall(r'ipv4_address: "\$\{MAILLAB_NET:-172\.16\}([\d.]+)"', lab_service)}
+    assert {server.address for server in load_lab(name).servers} <= taken
 
 
 def test_a_lab_of_ones_own_is_mounted() -> None:
