@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -17,11 +18,19 @@ MEASURED: Final = pytest.StashKey[dict[str, str]]()
 Measure = Callable[[str, str], None]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get(WANTED_VARIABLE) == "yes":
+        return
+    here = Path(__file__).parent
+    skip = pytest.mark.skip(reason=f"containers are tested with {WANTED_VARIABLE}=yes: see .ci/engine")
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def engine() -> None:
-    """An engine that answers, and its Compose; where they are wanted, their lack is a failure."""
-    if os.environ.get(WANTED_VARIABLE) != "yes":
-        pytest.skip(f"containers are tested with {WANTED_VARIABLE}=yes and an engine: bash .ci/engine ...")
+    """An engine that answers, and its Compose; their lack is a failure."""
     for words in (["docker", "version"], ["docker", "compose", "version"]):
         try:
             subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from click.testing import CliRunner
 
+from maillab.cli.main import cli
 from maillab.trace.record import Record
-from tests.interop.lab_process import command, environment
+from tests.interop.lab_process import environment
 
 DOCKER: Final = Path(__file__).parent.parent.parent / "docker"
 IMAGE: Final = "maillab:test"  # not the one of a session that somebody else runs here
@@ -21,7 +23,7 @@ PAGE_PORT: Final = 8025
 RUN_SECONDS: Final = 600.0  # a build without a cache loads all that it needs
 UP_SECONDS: Final = 120
 WAIT_SECONDS: Final = 90.0
-LOOK_SECONDS: Final = 0.2
+LOOK_SECONDS: Final = 0.5
 
 
 def run(*words: object, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
@@ -39,9 +41,11 @@ def run(*words: object, stdin: bytes = b"", variables: Mapping[str, str] | None 
     return done.stdout
 
 
-def maillab(*arguments: object, stdin: bytes = b"") -> bytes:
+def maillab(*arguments: object, stdin: bytes = b"") -> str:
     """What a `maillab` command on this machine prints."""
-    return run(*command(*arguments), stdin=stdin)
+    result = CliRunner().invoke(cli, [*map(str, arguments)], input=stdin)
+    assert result.exit_code == 0, result.output
+    return result.stdout
 
 
 def wait_until(what: str, come: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:

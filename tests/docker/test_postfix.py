@@ -67,7 +67,7 @@ def test_the_trace_runs_through_postfix(session: Project) -> None:
         if record["event"] == "message.accepted" and record["trace"] == trace
     ]
     assert hops == [(1, NORD), (2, RELAY), (4, RELAY), (5, SUED)]
-    ladder = maillab("trace", trace, "--brief", "--from-log", "-", stdin=session.log("lab")).decode()
+    ladder = maillab("trace", trace, "--brief", "--from-log", "-", stdin=session.log("lab"))
     assert f"Server {FAR}" in ladder
     assert f"{BEN}: in the mailbox at {SUED}" in ladder
     assert mail_of_fritz(session, "Training")

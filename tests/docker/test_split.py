@@ -72,10 +72,10 @@ def test_three_containers_and_one_trace(split: Project, measure: Measure) -> Non
     assert [hop["server"] for hop in merged["hops"]] == [HOSTS[NORD], HOSTS[RELAY], HOSTS[SUED]]
     assert len({record["run"] for record in merged["records"]}) == len(HOSTS)
     assert [record["at"] for record in merged["records"]] == sorted(record["at"] for record in merged["records"])
-    ladder = maillab("trace", trace, "--brief", "--from-log", "-", stdin=log).decode()
+    ladder = maillab("trace", trace, "--brief", "--from-log", "-", stdin=log)
     assert ladder.count("Queued: ") == 3
     with_prefixes = split.compose("logs")
-    assert maillab("trace", trace, "--brief", "--from-log", "-", stdin=with_prefixes).decode() == ladder
+    assert maillab("trace", trace, "--brief", "--from-log", "-", stdin=with_prefixes) == ladder
 
 
 def test_watch_merges_what_all_of_them_tell(split: Project) -> None:
@@ -145,7 +145,7 @@ def test_a_relay_without_a_network_defers_and_then_delivers(split: Project) -> N
     log = split.log()
     merged = json.loads(maillab("trace", trace, "--format", "json", "--from-log", "-", stdin=log))
     assert [hop["server"] for hop in merged["hops"]] == [HOSTS[NORD], HOSTS[RELAY], HOSTS[SUED]]
-    ladder = maillab("trace", trace, "--from-log", "-", "--width", 120, stdin=log).decode()
+    ladder = maillab("trace", trace, "--from-log", "-", "--width", 120, stdin=log)
     assert deferred["reply"].startswith(f"no connection to {HOSTS[RELAY]} ({RELAY_ADDRESS}:25)")
     assert f"no connection to {HOSTS[RELAY]} ({RELAY_ADDRESS}:25)" in ladder
     assert f"of lab time in the queue of {HOSTS[NORD]}, attempt 2" in " ".join(ladder.replace("┆", "").split())

@@ -10,6 +10,7 @@ import pytest
 from maillab.lab.compose import ComposeError, compose_file, service_names
 from maillab.lab.load import load_lab, parse_lab, shipped_labs
 from maillab.lab.spec import DomainSpec, LabSpec
+from maillab.network.endpoint import Endpoint
 from tests.test_floors import REPOSITORY
 
 TWO_SCHOOLS = load_lab("two-schools")
@@ -59,6 +60,9 @@ def test_addresses_of_ones_own_make_the_smallest_network() -> None:
     assert 'ipv4_address: "10.1.2.6"' in text
     assert "MAILLAB_NET" not in text
     assert network_of(compose_file(lab("10.1.2.1", "10.1.2.200"), "net", ships=True))[0] == "10.1.2.0/24"
+    full = [f"10.1.2.{n}" for n in range(1, 7)]
+    assert network_of(compose_file(lab(*full), "net", ships=True)) == ("10.1.2.0/28", "10.1.2.14")
+    assert network_of(compose_file(lab("10.1.2.7"), "net", ships=True)) == ("10.1.2.0/28", "10.1.2.14")
 
 
 def test_many_servers_need_more_than_one_16() -> None:
@@ -79,6 +83,15 @@ def test_addresses_that_no_network_holds_are_refused(addresses: tuple[str, ...],
     """In one line that says how to mend it."""
     with pytest.raises(ComposeError, match=re.escape(said)):
         compose_file(lab(*addresses), "net", ships=True)
+
+
+def test_a_server_that_nobody_else_reaches_is_refused() -> None:
+    """On the loopback interface of its container it is alone."""
+    spec = LabSpec(name="alone", domains=(DomainSpec(name="d.example", smtp=Endpoint("127.0.0.1", 2600)),))
+    with pytest.raises(
+        ComposeError, match=r"mail\.d\.example listens at 127\.0\.0\.1:2600, where .*; leave out its smtp"
+    ):
+        compose_file(spec, "alone", ships=True)
 
 
 def test_names_fit_where_names_are_narrow() -> None:
