@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -29,10 +28,9 @@ ADDRESS = "127.0.0.2"  # what else than 127.0.0.1 is no other machine's business
 def session(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Every variable of the compose file says something else; of the PCs there is Ben's."""
     labs = tmp_path_factory.mktemp("labs")
-    for folder in (labs, *labs.parents[:2]):
-        folder.chmod(0o755)  # pytest's own are for nobody else, and the lab is somebody else
+    labs.chmod(0o755)  # pytest's own are for nobody else, and the lab is somebody else
     (labs / "office").mkdir()
-    Path(labs / "office/lab.toml").write_text(LAB, encoding="utf-8")
+    (labs / "office/lab.toml").write_text(LAB, encoding="utf-8")
     session = Project(
         "compose.yaml",
         services=("ben",),
