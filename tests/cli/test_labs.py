@@ -26,7 +26,16 @@ def test_json_is_a_list_of_objects(how: str) -> None:
     result = CliRunner().invoke(labs, arguments, env=environment)
     assert result.exit_code == 0
     found = {lab["name"]: lab for lab in json.loads(result.stdout)}
-    assert list(found) == ["backup-mx", "bounce", "faults", "gartenparty", "later", "loop", "two-schools", "with-postfix"]
+    assert list(found) == [
+        "backup-mx",
+        "bounce",
+        "faults",
+        "gartenparty",
+        "later",
+        "loop",
+        "two-schools",
+        "with-postfix",
+    ]
     assert found["two-schools"] == {
         "name": "two-schools",
         "title": {"en": "Two schools", "de": "Zwei Schulen"},
