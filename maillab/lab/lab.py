@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 from random import Random
+from typing import Final
+
+import trio
 
 from maillab.faults.plan import FaultPlan
 from maillab.lab.address_book import AddressBook
@@ -27,6 +31,7 @@ from maillab.trace.path import Trace, TraceBook
 from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 
+GATHERED_TOGETHER_COUNT: Final = 256  # in a few milliseconds
 _MESSAGE_ID_BITS = 64
 
 
@@ -56,11 +61,40 @@ class Lab:
         """What goes wrong on purpose; what is added or cleared here holds at once, on open connections too."""
         self.zones = zones_of(spec)
         """The lab's DNS; what is changed here is true at once."""
-        self.trace_book = TraceBook()
+        self._trace_book = TraceBook()
+        self._gathered_count = 0  # of the recorder's records
+        self._gathered_run = ""  # the one that the last of them is of
+        self._gathers_at_once = False
         self.servers: dict[str, MailServer] = {}
         """The servers of this process, by host name."""
         self.chance = chance
-        recorder.add_listener(self.trace_book.add)
+
+    @property
+    def trace_book(self) -> TraceBook:
+        """All that is known, by trace."""
+        if not self._gathers_at_once:
+            self._gather(self.recorder.records.ever_count)
+        return self._trace_book
+
+    async def gather_traces(self) -> None:
+        """Gather the records of earlier runs, which may be many, while the servers run already."""
+        while not self._gathers_at_once:
+            self._gather(GATHERED_TOGETHER_COUNT)
+            await trio.lowlevel.checkpoint()
+
+    def _gather(self, limit: int) -> None:
+        """Take `limit` records more; who has taken all hears of each new one at once."""
+        records = self.recorder.records
+        first = max(self._gathered_count, records.ever_count - len(records))
+        for record in itertools.islice(records.after(first), limit):
+            if record["run"] != self._gathered_run:  # of one data folder, one process at a time
+                self._trace_book.end_run(self._gathered_run)
+                self._gathered_run = record["run"]
+            self._trace_book.add(record)
+        self._gathered_count = min(first + limit, records.ever_count)
+        if self._gathered_count == records.ever_count:
+            self._gathers_at_once = True
+            self.recorder.add_listener(self._trace_book.add)
 
     @property
     def traces(self) -> list[Trace]:

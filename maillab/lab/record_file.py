@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -19,21 +18,18 @@ from maillab.trace.recorder import MEMORY_RECORDS
 FILE_NAME: Final = "records.jsonl"
 
 
-def earlier_records(data: Path) -> list[Record]:
+def earlier_records(data: Path) -> Iterator[Record]:
     """The newest records of earlier runs, as many as memory keeps, oldest first.
 
     A last line that a crash cut off is left out.
     """
     file = data / FILE_NAME
     if not file.exists():
-        return []
+        return
     with file.open("rb") as lines:
-        newest = deque(lines, maxlen=MEMORY_RECORDS)
-    records = []
-    for line in newest:
-        with contextlib.suppress(orjson.JSONDecodeError):
-            records.append(orjson.loads(line))
-    return records
+        for line in itertools.islice(lines, max(0, _line_count(file) - MEMORY_RECORDS), None):
+            with contextlib.suppress(orjson.JSONDecodeError):
+                yield orjson.loads(line)
 
 
 @contextlib.contextmanager
@@ -52,15 +48,19 @@ def _shorten(file: Path) -> None:
     """Keep the newest lines, and end a line that a crash cut off."""
     if not file.exists():
         return
-    with file.open("rb") as lines:
-        too_many = sum(1 for _ in lines) - MEMORY_RECORDS
+    too_many = _line_count(file) - MEMORY_RECORDS
     if too_many > 0:
         shortened = file.with_suffix(".new")
-        with file.open("rb") as lines:
-            shortened.write_bytes(b"".join(itertools.islice(lines, too_many, None)))
+        with file.open("rb") as lines, shortened.open("wb") as kept:
+            kept.writelines(itertools.islice(lines, too_many, None))
         shortened.replace(file)
     with file.open("rb+") as lines:
         if lines.seek(0, os.SEEK_END):
             lines.seek(-1, os.SEEK_END)
             if lines.read(1) != b"\n":
                 lines.write(b"\n")
+
+
+def _line_count(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(1 for _ in lines)

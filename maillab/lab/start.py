@@ -153,6 +153,7 @@ async def open_lab(
         recorder.bind().record(
             "lab.ready", web=web, servers=[_shown(here, server) for server in spec.servers], dns=_first(names)
         )
+        nursery.start_soon(here.gather_traces)
         if page is not None:
             nursery.start_soon(page.run)
         yield here

@@ -47,6 +47,8 @@ class Conversation:
     lead_count: int
     """So many of `records` were said before MAIL: greeting, EHLO, NOOP."""
     claimed: bool = False
+    over: bool = False
+    """Nothing more is said in it."""
 
     def add(self, record: Record) -> None:
         if len(self.records) < LINES_LIMIT_COUNT:
@@ -99,7 +101,14 @@ class Talk:
             for line in self.waiting:
                 last.add(line)
             self.waiting = []
+        if not self.open_sides:
+            self.end()
         return not self.open_sides
+
+    def end(self) -> None:
+        """Nothing more is said over it."""
+        for conversation in self.conversations.values():
+            conversation.over = True
 
     def _begin(self, transaction: int, record: Record) -> Conversation:
         server_end = self.opened.get(Side.SERVER.value)
@@ -131,5 +140,5 @@ class Talk:
         )
         self.conversations[transaction] = conversation
         if len(self.conversations) > UNCLAIMED_LIMIT_COUNT:
-            del self.conversations[min(self.conversations)]
+            self.conversations.pop(min(self.conversations)).over = True
         return conversation

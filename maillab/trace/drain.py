@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -20,6 +21,8 @@ BATCH_LIMIT_RECORDS: Final = 1_000
 LINGER_SECONDS: Final = 0.01  # between batches, so that they fill: a thread call costs as much as thirty records
 FLUSH_SECONDS: Final = 2.0  # what sinks get to take the rest at the end; a lab stops within 5 s
 FLUSH_WITHOUT_ONE_SECONDS: Final = 1.0  # and again, when one of them was given up
+AGAIN_SECONDS: Final = 1.0  # before a disk that was full is tried again
+_MAY_PASS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 COMPLAINT_SECONDS: Final = 0.5  # stderr may be the very pipe that nobody reads
 
 Rendering = Callable[[Sequence[Record]], bytes]
@@ -42,8 +45,13 @@ class Sink:
         """`file` stays the caller's to close; `name` is what a complaint calls it."""
         self.name = name
         self.render = render
+        self.missing_count = 0
+        """Records that it could not take since the last one that it took."""
+        self.again_at = -math.inf
+        """Before that there is no use in trying."""
         self._file = _descriptor(file)
         self._given_up = False
+        self._is_cut = False  # what was written last ends within a line
 
     @property
     def may_block(self) -> bool:
@@ -63,10 +71,12 @@ class Sink:
         if not isinstance(self._file, int):
             self._file.write(octets)
             return
-        rest = memoryview(octets)
+        rest = memoryview(b"\n" + octets if self._is_cut else octets)
+        self._is_cut = False
         while rest and not self._given_up:
             try:
                 rest = rest[os.write(self._file, rest) :]
+                self._is_cut = bool(rest)
             except BlockingIOError:  # a terminal or pipe that another of its owners made non-blocking
                 select.select([], [self._file], [])
 
@@ -150,10 +160,15 @@ class Drain:
         self._shortened.unpark_all()
 
     async def _write(self, sink: Sink, batch: Sequence[Record], rendered: dict[Rendering, bytes]) -> None:
+        if trio.current_time() < sink.again_at and not self._closed.is_set():
+            sink.missing_count += len(batch)
+            return
+
         def write() -> None:
             if sink.render not in rendered:
                 rendered[sink.render] = sink.render(batch)
-            sink.write(rendered[sink.render])
+            lost = sink.render([_lost(batch[0], sink.missing_count)]) if sink.missing_count else b""
+            sink.write(lost + rendered[sink.render])
 
         with trio.CancelScope(deadline=self._deadline) as self._writing:
             try:
@@ -164,21 +179,41 @@ class Drain:
                     write()
             except OSError as error:
                 failure = f"{error.strerror or error}; the lab goes on without it"
+                if error.errno in _MAY_PASS:
+                    return await self._pass_over(sink, len(batch), error)
             else:
+                if sink.missing_count:
+                    await self._say(f"{sink.name}: written again; {sink.missing_count} records are missing there")
+                    sink.missing_count = 0
                 return
         if self._writing.cancelled_caught:
             failure = f"not read in time; up to {self.backlog_count} records are lost"
         await self._give_up(sink, failure)
 
+    async def _pass_over(self, sink: Sink, count: int, error: OSError) -> None:
+        """The disk may have room again, or be well again: until then, records pass it by."""
+        if not sink.missing_count:
+            await self._say(f"{sink.name}: {error.strerror}; records are missing there until it can be written again")
+        sink.missing_count += count
+        sink.again_at = trio.current_time() + AGAIN_SECONDS
+
+    async def _say(self, line: str) -> None:
+        with trio.move_on_after(COMPLAINT_SECONDS), contextlib.suppress(OSError):
+            await trio.to_thread.run_sync(self._complain, line, abandon_on_cancel=True)
+
     async def _give_up(self, sink: Sink, reason: str) -> None:
         self._sinks.remove(sink)
         sink.give_up()
-        with trio.move_on_after(COMPLAINT_SECONDS), contextlib.suppress(OSError):
-            await trio.to_thread.run_sync(self._complain, f"{sink.name}: {reason}", abandon_on_cancel=True)
+        await self._say(f"{sink.name}: {reason}")
         if not self._sinks:
             self._backlog.clear()
         elif self._closed.is_set():
             self._deadline = max(self._deadline, trio.current_time() + FLUSH_WITHOUT_ONE_SECONDS)
+
+
+def _lost(record: Record, count: int) -> Record:
+    """Stands where so many records before `record` are missing; it has no number, as they have theirs."""
+    return {key: record[key] for key in ("run", "at", "lab")} | {"event": "records.lost", "count": count}
 
 
 def _descriptor(file: int | BinaryIO) -> int | BinaryIO:

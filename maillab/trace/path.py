@@ -11,10 +11,14 @@ import attrs
 
 from maillab.trace.conversation import Conversation, Side, Talk
 from maillab.trace.copies import Copy, State, judge, worst_state
+from maillab.trace.gathering import Contents, Gathering
 from maillab.trace.record import Record
 
 CLOSED_TALKS_LIMIT_COUNT: Final = 64
 """Connections between servers that are remembered after their end: the sender records its outcome after closing."""
+
+OPEN_GATHERINGS_LIMIT_COUNT: Final = 256
+"""Traces that lie open, being on their way; those that were longer untouched are packed."""
 
 SMTP_PROTOCOLS: Final = frozenset({"smtp", "submission", "submissions"})
 
@@ -35,30 +39,23 @@ def in_order(records: Iterable[Record]) -> list[Record]:
     return sorted(records, key=lambda record: (record["at"], record["run"], record["seq"]))
 
 
-@attrs.define(eq=False)
-class _Gathering:
-    """All that is known of one trace so far."""
-
-    records: list[Record] = attrs.field(factory=list)
-    conversations: list[Conversation] = attrs.field(factory=list)
-    children: list[str] = attrs.field(factory=list)
-    view: Trace | None = None
-    view_size: int = 0
-
-    def size(self) -> int:
-        return len(self.records) + len(self.children) + sum(len(said.records) for said in self.conversations)
-
-
 class Trace:
     """One message on its way, as far as the records tell."""
 
-    def __init__(self, trace_id: str, gathering: _Gathering, domains_of: Mapping[str, frozenset[str]]) -> None:
+    def __init__(self, trace_id: str, gathering: Gathering, domains_of: Mapping[str, frozenset[str]]) -> None:
         self.id = trace_id
-        self.own_records: Final = in_order(gathering.records)
-        """The records that name this trace."""
         self.children: Final = tuple(gathering.children)
-        self._conversations = tuple(gathering.conversations)
+        self._look = gathering.look()
         self._domains_of = domains_of
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return self._look()
+
+    @cached_property
+    def own_records(self) -> list[Record]:
+        """The records that name this trace."""
+        return in_order(self._contents.records)
 
     @cached_property
     def _accepted(self) -> list[Record]:
@@ -115,10 +112,10 @@ class Trace:
     @cached_property
     def conversations(self) -> tuple[Conversation, ...]:
         """The dialogue: as the receiving host wrote it, or as the sending one did where the receiving wrote none."""
-        heard = [said for said in self._conversations if said.side is Side.SERVER]
+        heard = [said for said in self._contents.conversations if said.side is Side.SERVER]
         told = [
             said
-            for said in self._conversations
+            for said in self._contents.conversations
             if said.side is Side.CLIENT and not any(_same_conversation(said, other) for other in heard)
         ]
         return tuple(sorted(heard + told, key=lambda said: (said.records[0]["at"], said.run, said.records[0]["seq"])))
@@ -191,10 +188,13 @@ class TraceBook:
     Records of one process must come in its order; processes may come in any, one after the other or mixed.
     """
 
-    def __init__(self, limit: int = 10_000) -> None:
-        """`limit` traces are kept; the one begun first goes first."""
+    def __init__(self, limit: int = 10_000, open_limit: int = OPEN_GATHERINGS_LIMIT_COUNT) -> None:
+        """`limit` traces are kept, the one begun first goes first; `open_limit` of them are not packed."""
         self._limit = limit
-        self._gatherings: OrderedDict[str, _Gathering] = OrderedDict()
+        self._open_limit = open_limit
+        self._gatherings: OrderedDict[str, Gathering] = OrderedDict()
+        self._lying_open: OrderedDict[str, None] = OrderedDict()  # those that are not packed, latest touched last
+        self._views: dict[str, tuple[int, Trace]] = {}  # of those: what was built of how many records
         self._talks: dict[tuple[str, str], Talk] = {}
         self._closed_talks: OrderedDict[tuple[str, str], Talk] = OrderedDict()
         self._domains_of: dict[str, frozenset[str]] = {}
@@ -204,7 +204,7 @@ class TraceBook:
             "connection.opened": self._open,
             "connection.closed": self._close,
             "lab.ready": self._learn_servers,
-            "lab.stopped": self._forget_run,
+            "lab.stopped": lambda record: self.end_run(record["run"]),
             "bounce.created": self._add_bounce,
         }
 
@@ -215,12 +215,16 @@ class TraceBook:
     def get(self, trace_id: str) -> Trace | None:
         """The trace as it stands now, or None when nothing is known of it."""
         gathering = self._gatherings.get(trace_id)
-        if gathering is None or not gathering.records:
+        if gathering is None or not gathering.began_at:
             return None
-        size = gathering.size()
-        if gathering.view is None or gathering.view_size != size:
-            gathering.view, gathering.view_size = Trace(trace_id, gathering, self._domains_of), size
-        return gathering.view
+        size = gathering.size
+        if size is None:
+            return Trace(trace_id, gathering, self._domains_of)
+        built_of, view = self._views.get(trace_id, (0, None))
+        if view is None or built_of != size:
+            view = Trace(trace_id, gathering, self._domains_of)
+            self._views[trace_id] = size, view
+        return view
 
     @property
     def latest(self) -> Trace | None:
@@ -230,20 +234,31 @@ class TraceBook:
 
     def traces(self) -> list[Trace]:
         """All traces, newest first."""
-        known = (self.get(trace_id) for trace_id in reversed(self._gatherings))
-        return sorted((trace for trace in known if trace), key=lambda trace: trace.started_at, reverse=True)
+        began_at = {name: gathering.began_at for name, gathering in reversed(self._gatherings.items())}
+        known = (self.get(name) for name in sorted(began_at, key=began_at.__getitem__, reverse=True))
+        return [trace for trace in known if trace]
 
     @property
     def remembered_connections(self) -> int:
         """How many connections are remembered: the open ones, and a few closed ones between servers."""
         return len(self._talks) + len(self._closed_talks)
 
-    def _gathering(self, trace_id: str) -> _Gathering:
+    def _gathering(self, trace_id: str) -> Gathering:
+        """To be added to: those longest untouched are packed for it."""
         gathering = self._gatherings.get(trace_id)
         if gathering is None:
-            gathering = self._gatherings[trace_id] = _Gathering()
+            gathering = self._gatherings[trace_id] = Gathering()
             if len(self._gatherings) > self._limit:
-                self._gatherings.popitem(last=False)
+                oldest, _ = self._gatherings.popitem(last=False)
+                self._lying_open.pop(oldest, None)
+                self._views.pop(oldest, None)
+        self._lying_open[trace_id] = None
+        self._lying_open.move_to_end(trace_id)
+        if len(self._lying_open) > self._open_limit:
+            longest, _ = self._lying_open.popitem(last=False)
+            self._views.pop(longest, None)
+            if not self._gatherings[longest].pack():
+                self._lying_open[longest] = None
         return gathering
 
     def _add_dialogue(self, record: Record) -> None:
@@ -262,32 +277,32 @@ class TraceBook:
                 talk.add(record)
             return
         gathering = self._gathering(trace_id)
-        gathering.records.append(record)
+        gathering.add(record)
         if connection:
             self._claim_dialogue(gathering, (record["run"], connection), record.get("transaction"))
         parent = record.get("for_trace")
         if parent and parent != trace_id:
             self._name_child(parent, trace_id)
 
-    def _claim_dialogue(self, gathering: _Gathering, key: tuple[str, str], transaction: int | None) -> None:
+    def _claim_dialogue(self, gathering: Gathering, key: tuple[str, str], transaction: int | None) -> None:
         """What was said of this mail; where it did not come to that, what was in the way."""
         talk = self._talks.get(key) or self._closed_talks.get(key)
         if talk is None:
             return
         if transaction is None:
-            gathering.records += talk.faults_before_mail()
+            for fault in talk.faults_before_mail():
+                gathering.add(fault)
             return
         said = talk.conversations.get(transaction)
         if said is not None and not said.claimed:
-            said.claimed = True
-            gathering.conversations.append(said)
+            gathering.claim(said)
 
     def _add_bounce(self, record: Record) -> None:
         """A bounce is told twice: in its own trace, and in that of the mail which came back."""
         self._add_other(record)
         parent = record["for_trace"]
         if parent != record.get("trace"):
-            self._gathering(parent).records.append(record)
+            self._gathering(parent).add(record)
 
     def _name_child(self, parent: str, child: str) -> None:
         children = self._gathering(parent).children
@@ -312,8 +327,8 @@ class TraceBook:
     def _learn_servers(self, record: Record) -> None:
         self._domains_of |= {server["host"]: frozenset(server["domains"]) for server in record["servers"]}
 
-    def _forget_run(self, record: Record) -> None:
-        """Drop the connections of a process that has ended; its traces stay."""
+    def end_run(self, run: str) -> None:
+        """The process of that run has ended, be it that it was killed and could not say so; its traces stay."""
         for talks in (self._talks, self._closed_talks):
-            for key in [key for key in talks if key[0] == record["run"]]:
-                del talks[key]
+            for key in [key for key in talks if key[0] == run]:
+                talks.pop(key).end()

@@ -20,6 +20,7 @@ import trio
 from structlog.typing import EventDict
 
 from maillab.trace.drain import FLUSH_SECONDS, Drain, Sink, to_stderr
+from maillab.trace.memory import RecordMemory
 from maillab.trace.record import CONTEXT_KEYS, EVENTS, Record
 
 MEMORY_RECORDS: Final = 200_000
@@ -122,7 +123,7 @@ class Recorder:
         self.lab = escaped(lab)
         self.run = run
         self.seq = 0
-        self.records: deque[Record] = deque(maxlen=memory)
+        self.records = RecordMemory(memory)
         self.ahead_seconds = 0.0
         """How far the lab's clock was moved on: where it was, records carry `lab_at` too."""
         self._now = now
@@ -151,11 +152,15 @@ class Recorder:
 
     def load(self, records: Iterable[Record]) -> None:
         """Put the records of an earlier run, oldest first, before this run's; sinks do not get them again."""
-        earlier = deque(records, maxlen=(self.records.maxlen or 0) - len(self.records))
-        self.records.extendleft(reversed(earlier))
-        for record in earlier:
+        own = [*self.records]
+        self.records = RecordMemory(self.records.limit)
+        # One by one: many records at a time are much memory, which Python seldom gives back.
+        for record in deque(records, maxlen=self.records.limit - len(own)) if own else records:
+            self.records.append(record)
             for listener in self._listeners:
                 listener(record)
+        for record in own:
+            self.records.append(record)
 
     def after(self, seq: int) -> list[Record]:
         """This run's records after `seq`, as far as memory goes back: the first need not be `seq + 1`."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import trio
 import trio.lowlevel
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from maillab.trace import drain
 from maillab.trace.drain import JsonLines, TextLines
 from maillab.trace.record import Record
 from maillab.trace.recorder import BACKLOG_LIMIT_RECORDS, Recorder
@@ -139,6 +141,55 @@ async def test_a_pipe_whose_reader_left_is_given_up_at_once(records: Recorder, t
     assert numbers(log_file.read_bytes()) == list(range(1, 21))
 
 
+async def test_where_there_is_room_again_records_go_on(
+    records: Recorder, full_disk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a while: the file tells how many records it lacks, and has all that came after."""
+    monkeypatch.setattr(drain, "AGAIN_SECONDS", 0.01)
+    log_file = tmp_path / "records.jsonl"
+    complaints: list[str] = []
+    told = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def complain(line: str) -> None:
+        complaints.append(line)
+        token.run_sync_soon(told.set)
+
+    async with records.drained_to(JsonLines(full_disk, "log file"), complain=complain):
+        record_many(records, 7)
+        await told.wait()
+        with log_file.open("wb") as file:
+            os.dup2(file.fileno(), full_disk)
+        await trio.sleep(0.05)
+        told = trio.Event()
+        record_many(records, 5)
+        await told.wait()
+        record_many(records, 2)
+    lines = [orjson.loads(line) for line in log_file.read_bytes().splitlines()]
+    assert [lines[0][key] for key in ("event", "count", "run", "lab")] == ["records.lost", 7, "r8f3k2", "two-schools"]
+    assert [line["seq"] for line in lines[1:]] == [*range(8, 15)]
+    assert complaints == [
+        "log file: No space left on device; records are missing there until it can be written again",
+        "log file: written again; 7 records are missing there",
+    ]
+
+
+def test_a_line_that_was_cut_off_is_ended_first(tmp_path: Path) -> None:
+    """A disk that takes a part of a line: what is written when it has room again begins on a line of its own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with (tmp_path / "log").open("ab", buffering=0) as file:
+        sink = JsonLines(file)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (14, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                sink.write(b'{"seq":1}\n{"seq":2}\n')
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sink.write(b'{"seq":3}\n')
+        sink.write(b'{"seq":4}\n')
+    assert (tmp_path / "log").read_bytes() == b'{"seq":1}\n{"se\n{"seq":3}\n{"seq":4}\n'
+
+
 async def test_a_full_disk_is_one_complaint_and_no_more_waiting(records: Recorder, full_disk: int) -> None:
     """With its last sink given up, the recorder goes on in memory and never makes anybody wait."""
     complaints: list[str] = []
@@ -154,7 +205,7 @@ async def test_a_full_disk_is_one_complaint_and_no_more_waiting(records: Recorde
         await wait_all_tasks_blocked()
         record_many(records, 2 * BACKLOG_LIMIT_RECORDS)
         await records.room()
-    assert complaints == ["log file: No space left on device; the lab goes on without it"]
+    assert complaints == ["log file: No space left on device; records are missing there until it can be written again"]
     assert len(records.records) == 2 * BACKLOG_LIMIT_RECORDS + 1
 
 

@@ -97,7 +97,7 @@ async def test_a_place_in_the_future_is_now(autojump_clock: trio.testing.MockClo
 async def test_what_memory_has_forgotten_is_told(autojump_clock: trio.testing.MockClock) -> None:
     """Who asks for more than there is learns first how many are gone."""
     async with open_house() as house:
-        house.lab.recorder.records = type(house.lab.recorder.records)(maxlen=100)
+        house.lab.recorder.records = type(house.lab.recorder.records)(100)
         write(house, 250)
         seq = house.lab.recorder.seq
         async with viewer(house, "?after=5") as watching:
