@@ -6,11 +6,12 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from maillab.storage.errors import DataFolderInUse, StorageError, storage_error
+from maillab.storage.wholeness import check_contents, check_files
 
 DATABASE_NAME: Final = "lab.db"
 LOCK_NAME: Final = "lock"
@@ -50,9 +51,9 @@ def locked(folder: Path) -> Iterator[None]:
             ) from None
         except OSError as error:
             raise StorageError(f"{folder}: {error.strerror}; give a folder that can be locked") from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        with suppress(OSError):  # a full disk; the name is for people, and the lock holds without it
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
         yield
 
 
@@ -64,6 +65,7 @@ def open_file(file: Path, schema: Sequence[str]) -> tuple[sqlite3.Connection, sq
     Raises:
         StorageError: no SQLite file, another program's, of another version, or damaged.
     """
+    check_files(file)
     writer = _connect(str(file.absolute()), uri=False)
     try:
         _prepare(writer, file, schema)
@@ -78,8 +80,14 @@ def open_file(file: Path, schema: Sequence[str]) -> tuple[sqlite3.Connection, sq
 
 
 def open_memory(schema: Sequence[str]) -> sqlite3.Connection:
-    """A database that is gone when its connection is closed."""
-    connection = _connect(":memory:", uri=False)
+    """A database that is gone when its connection is closed, or with the process.
+
+    What does not fit into SQLite's cache waits in a temporary file, which has no name and is never synced: a long
+    queue does not eat the machine.
+    """
+    connection = _connect("", uri=False)
+    _pragma(connection, "journal_mode = MEMORY")
+    _pragma(connection, f"cache_size = -{CACHE_KIBIBYTES}")
     _create(connection, schema)
     return connection
 
@@ -108,7 +116,7 @@ def _pragma(connection: sqlite3.Connection, pragma: str) -> object:
 def _prepare(connection: sqlite3.Connection, file: Path, schema: Sequence[str]) -> None:
     is_new = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if not is_new:
-        _check(connection, file)
+        _check(connection, file, schema)
     if (mode := _pragma(connection, "journal_mode = WAL")) != "wal":
         raise StorageError(f"{file}: this disk keeps no write-ahead log (journal mode {mode}); give another folder")
     # FULL: an fsync at each COMMIT, before it returns.  That is what stands behind a 250.
@@ -120,7 +128,7 @@ def _prepare(connection: sqlite3.Connection, file: Path, schema: Sequence[str]) 
         _create(connection, schema)
 
 
-def _check(connection: sqlite3.Connection, file: Path) -> None:
+def _check(connection: sqlite3.Connection, file: Path, schema: Sequence[str]) -> None:
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise StorageError(f"{file}: this SQLite file belongs to another program; give another folder")
     if (version := _pragma(connection, "user_version")) != FORMAT_VERSION:
@@ -128,9 +136,7 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
             f"{file}: its format is {version}, and this maillab reads format {FORMAT_VERSION}; "
             "use the maillab that wrote it, or give another folder"
         )
-    if (found := _pragma(connection, "quick_check(1)")) != "ok":
-        detail = str(found).splitlines()[-1]  # above it stands the name of the database, "main"
-        raise StorageError(f"{file}: damaged ({detail}); put a copy in its place, or move it away to begin anew")
+    check_contents(connection, file, schema)
 
 
 def _create(connection: sqlite3.Connection, schema: Sequence[str]) -> None:

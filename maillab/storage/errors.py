@@ -17,6 +17,7 @@ _MEND: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite file; move it away to begin anew, or give another folder",
     sqlite3.SQLITE_READONLY: "see that the file and its folder may be written",
 }
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 class StorageError(Exception):
@@ -25,6 +26,10 @@ class StorageError(Exception):
     It is final.  After a failed fsync the kernel may have dropped the very pages that could not be written,
     so that a second fsync which succeeds proves nothing: nothing is tried again here.
     """
+
+
+class Damaged(StorageError):  # noqa: N818  (a state of the file, told as such)
+    """The file is not what it was; it is left as it is, for somebody to look at."""
 
 
 class DataFolderInUse(Exception):  # noqa: N818  (a state of the folder, told as such)
@@ -38,8 +43,10 @@ def is_disk_trouble(error: BaseException) -> bool:
 
 def storage_error(place: str, error: BaseException) -> StorageError:
     """The StorageError that says what happened to `place`, and how to mend it where that is known."""
-    mend = _MEND.get(_primary_code(error))
-    return StorageError(f"{place}: {error}; {mend}" if mend else f"{place}: {error}")
+    code = _primary_code(error)
+    mend = _MEND.get(code)
+    kind = Damaged if code in _DAMAGE else StorageError
+    return kind(f"{place}: {error}; {mend}" if mend else f"{place}: {error}")
 
 
 def _primary_code(error: BaseException) -> int:

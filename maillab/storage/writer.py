@@ -18,6 +18,7 @@ import attrs
 import outcome
 import trio
 
+from maillab.storage.data_folder import FORMAT_VERSION
 from maillab.storage.errors import StorageError, is_disk_trouble, storage_error
 
 Job = Callable[[sqlite3.Connection], Any]
@@ -59,6 +60,7 @@ def commit_together(connection: sqlite3.Connection, batch: Sequence[Write], plac
         if connection.in_transaction:
             with suppress(sqlite3.Error):  # the first error is the one to tell of
                 connection.execute("ROLLBACK")
+        _bury(connection)
         for write in batch:
             # A task each, an exception each: a shared one would gather the tracebacks of all.
             failure = storage_error(place, error)
@@ -66,6 +68,16 @@ def commit_together(connection: sqlite3.Connection, batch: Sequence[Write], plac
             write.result = outcome.Error(failure)
         return False
     return True
+
+
+def _bury(connection: sqlite3.Connection) -> None:
+    """Write something else over what a failed COMMIT has left in the log, if that can be done.
+
+    When only the fsync failed, the log holds all of it: a process that is killed now would find it at its next start,
+    though its writers were told that it is not kept.  This is a commit of its own, and nobody is told of it.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
 
 
 def _run(connection: sqlite3.Connection, job: Job, place: str) -> outcome.Outcome[Any]:
