@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Final
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 import trio
 
@@ -16,7 +18,7 @@ from maillab.mailserver.attempt import Attempt
 from maillab.mailserver.connection import Connection
 from maillab.mailserver.queue import Work
 from maillab.mailserver.result import Result
-from maillab.mailserver.settlement import Tried, settle
+from maillab.mailserver.settlement import Tried, set_aside, settle
 from maillab.mailserver.site import Site
 from maillab.mailserver.standing import Standing
 from maillab.smtp.outcome import Deferred
@@ -24,10 +26,27 @@ from maillab.storage import messages
 from maillab.storage.errors import StorageError
 from maillab.trace.recorder import RecordLog
 
+T = TypeVar("T")
+
 RECIPIENTS_PER_TRANSACTION: Final = 100  # RFC 5321 section 4.5.3.1.8: every server takes so many
 CONNECTIONS_PER_NEXT_HOP: Final = 10
 IDLE_SECONDS: Final = 6.0  # how long a connection is kept for another message: longer than the usual first retry wait
+STORAGE_WAIT_SECONDS: Final = 5.0  # before a database that could not be read or written is asked again
 _READ_AHEAD: Final = 50  # messages taken from the queue at a time
+
+
+async def kept(write: Callable[[], Awaitable[T]], log: RecordLog) -> T:
+    """What `write` gives, once it could be written.
+
+    An outcome is kept in mind while the disk is full or fails: each time is a commit of its own, made anew.  Whoever
+    was reached is not sent the same mail again for it.
+    """
+    while True:
+        try:
+            return await write()
+        except StorageError as error:
+            log.record("storage.failed", error=str(error))
+            await trio.sleep(STORAGE_WAIT_SECONDS)
 
 
 class Delivery:
@@ -97,7 +116,7 @@ class NextHop:
         async with trio.open_nursery() as nursery:
             while True:
                 self._awake = trio.Event()  # before the queue is read, so that no wake is lost
-                for work in self._due():
+                for work in await self._due():
                     self._in_flight.add(work.entry.queue_id)
                     try:
                         give.send_nowait(work)
@@ -107,21 +126,28 @@ class NextHop:
                             nursery.start_soon(self._deliver_over_one_connection, take)
                         await give.send(work)
                         self._awake.set()  # there may be more than was read
-                with trio.CancelScope(deadline=self._next_deadline()):
+                with trio.CancelScope(deadline=await self._next_deadline()):
                     await self._awake.wait()
 
-    def _due(self) -> list[Work]:
+    async def _due(self) -> list[Work]:
         site = self._site
         now = site.clock.lab_time()
-        return site.database.read(
-            lambda db: queue.due(db, site.host, self._next_hop, now, _READ_AHEAD, self._in_flight)
-        )
+        return await self._read(lambda db: queue.due(db, site.host, self._next_hop, now, _READ_AHEAD, self._in_flight))
 
-    def _next_deadline(self) -> float:
+    async def _next_deadline(self) -> float:
         """When the next message is due, in Trio's time; those in flight wake us themselves."""
         site = self._site
-        due_at = site.database.read(lambda db: queue.next_due(db, site.host, self._next_hop, self._in_flight))
+        due_at = await self._read(lambda db: queue.next_due(db, site.host, self._next_hop, self._in_flight))
         return math.inf if due_at is None else trio.current_time() + due_at - site.clock.lab_time()
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What the query finds; a database that cannot be read is asked again, as the queue is all that we have."""
+        while True:
+            try:
+                return self._site.database.read(query)
+            except StorageError as error:
+                self._site.log.record("storage.failed", error=str(error))
+                await trio.sleep(STORAGE_WAIT_SECONDS)
 
     async def _deliver_over_one_connection(self, take: trio.MemoryReceiveChannel[Work]) -> None:
         connection = Connection(self._site, self._next_hop)
@@ -141,28 +167,13 @@ class NextHop:
 
     async def _settle_one(self, work: Work, connection: Connection) -> None:
         """One attempt, and what follows from it; what goes wrong with one message says nothing about the others."""
-        site = self._site
         next_hops: frozenset[str] = frozenset()
         try:
             next_hops = await self._deliver(work, connection)
         except Exception as error:
-            # The queue still says that it is to be sent. It is tried again after the first wait, and a server of the
-            # lab knows a second coming; until then it counts as in flight, so that a full disk makes no busy loop.
-            wait_seconds = site.retry.after_seconds[0]
-            log = _log_of(site, work)
-            if isinstance(error, StorageError):
-                log.record(
-                    "delivery.deferred",
-                    recipients=[recipient.address for recipient in work.recipients],
-                    next_hop=connection.host,
-                    attempt=1 + max(recipient.attempts for recipient in work.recipients),
-                    code=None,
-                    reply=f"the outcome could not be stored: {error}",
-                    retry_in_seconds=wait_seconds,
-                )
-            else:
-                site.record_crash(error, log)
-            await trio.sleep(wait_seconds)
+            # The queue still says that it is to be sent, and it is tried again after the first wait.
+            self._site.record_crash(error, _log_of(self._site, work))
+            await trio.sleep(self._site.retry.after_seconds[0])
         self._in_flight.discard(work.entry.queue_id)
         self._awake.set()
         for next_hop in next_hops:
@@ -172,16 +183,20 @@ class NextHop:
         """Try once to reach all recipients; the next hops that new mail (a report) waits for."""
         site, entry = self._site, work.entry
         recipients = [Address.parse(recipient.address) for recipient in work.recipients]
-        octets = site.database.read(lambda db: messages.octets(db, site.host, entry.message_id))
         log = _log_of(site, work)
+        try:
+            octets = site.database.read(lambda db: messages.octets(db, site.host, entry.message_id))
+        except (LookupError, StorageError) as error:
+            await kept(partial(set_aside, site, work, error, log), log)
+            return frozenset()
         async with self._turn():
             attempt_count = max(recipient.attempts for recipient in work.recipients)
             if (put_off := self._not_now(work, recipients, attempt_count)) is not None:
-                return await settle(site, work, put_off, octets, log)
+                return await kept(partial(settle, site, work, put_off, octets, log), log)
             attempt = Attempt(log, work, attempt_count + 1)
             results = await self._try(work, recipients, octets, connection, attempt)
             tried = Tried(attempt.number, results, self._due_at(work, attempt.number))
-            return await settle(site, work, tried, octets, log)
+            return await kept(partial(settle, site, work, tried, octets, log), log)
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

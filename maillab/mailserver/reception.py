@@ -32,7 +32,7 @@ from maillab.smtp.data import has_bare_newline, with_whole_newlines
 from maillab.smtp.replies import Reply
 from maillab.smtp.sasl import MECHANISMS, Credentials
 from maillab.smtp.words import Hello, MailFrom, RcptTo
-from maillab.storage.errors import StorageError
+from maillab.storage.errors import Damaged, StorageError
 from maillab.trace.identity import QueueId
 from maillab.trace.recorder import RecordLog
 
@@ -239,8 +239,9 @@ class Reception:
         )
         try:
             committed = await self._site.database.write(job)
-        except StorageError:
-            return self._refuse(log, Answer.STORAGE)
+        except StorageError as error:
+            log.record("storage.failed", error=str(error))
+            return self._refuse(log, Answer.DAMAGED if isinstance(error, Damaged) else Answer.STORAGE)
         self.reset()
         if committed.duplicates:
             assert came_from is not None  # only then duplicates are looked for

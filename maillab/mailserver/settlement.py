@@ -104,6 +104,34 @@ async def settle(site: Site, work: Work, tried: Tried, octets: bytes, log: Recor
     return frozenset(next_hop for accepted in made for next_hop in accepted.next_hops)
 
 
+async def set_aside(site: Site, work: Work, error: Exception, log: RecordLog) -> None:
+    """A message that cannot be read stays in the queue, and is looked at again after the longest wait.
+
+    It is not given up: there is nothing that could be sent back, and somebody may mend the disk.
+
+    Raises:
+        StorageError: nothing was written.
+    """
+    wait_seconds = site.retry.after_seconds[-1]
+    due_at = site.clock.lab_time() + wait_seconds
+    addresses = [recipient.address for recipient in work.recipients]
+    reply = f"the message cannot be read: {error}"
+
+    def job(db: sqlite3.Connection) -> None:
+        queue.defer(db, site.host, work.entry.queue_id, addresses, due_at, reply, counts=False)
+
+    await site.database.write(job)
+    log.record(
+        "delivery.deferred",
+        recipients=addresses,
+        next_hop=work.recipients[0].next_hop,
+        attempt=max(recipient.attempts for recipient in work.recipients),
+        code=None,
+        reply=reply,
+        retry_in_seconds=wait_seconds,
+    )
+
+
 def _notifications(
     site: Site, work: Work, reports: Mapping[Action, list[RecipientReport]], octets: bytes
 ) -> list[Notification]:

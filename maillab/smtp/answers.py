@@ -125,12 +125,19 @@ class Answer(enum.Enum):
         "Fehler im Server: Mail nicht angenommen; bitte spaeter noch einmal.",
         "A fault of the server: mail not taken; try again later.",
     )
+    DAMAGED = Words(
+        451,
+        "4.3.0",
+        "The database of this server is damaged, so nothing was stored; keep the message, and send it again later",
+        "Datenbank beschaedigt: Mail nicht gespeichert; bitte spaeter noch einmal.",
+        "The database is damaged: mail not stored; try again later.",
+    )
     STORAGE = Words(
         452,
         "4.3.1",
-        "The message could not be stored; try again later",
-        "Mail konnte nicht gespeichert werden; bitte spaeter noch einmal.",
-        "The mail could not be stored; try again later.",
+        "The disk of this server is full or fails, so nothing was stored; keep the message, and send it again later",
+        "Kein Platz auf der Festplatte: Mail nicht gespeichert; bitte spaeter noch einmal.",
+        "No room on the disk: mail not stored; try again later.",
     )
     TOO_MANY_RECIPIENTS = Words(
         452,
