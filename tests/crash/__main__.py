@@ -5,12 +5,15 @@ Exit code 1 when anything was lost, stored twice or grew too large.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import click
 
+from tests.crash.failing_disk import FailingDisk, each_fault
 from tests.crash.growing import grow, starts
 from tests.crash.killing import kill_again_and_again
 
@@ -38,6 +41,24 @@ def kill(rounds: int, seed: int) -> None:
         click.echo(f"{'said on stderr':>18} {done.complaints!r}")
         all_well &= done.verdict.is_well
     _end(all_well)
+
+
+@main.command
+@click.option("--every", default=1, show_default=True, help="Let only every so manieth call fail.")
+def disk(every: int) -> None:
+    """Each write and each sync of the data folder fails in turn, with EIO and with ENOSPC."""
+    outcomes: Counter[bool] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        failing = FailingDisk(Path(folder))
+        for faults in each_fault():
+            for fault in itertools.islice(faults, 0, None, every):
+                failed = failing.run(fault)
+                if not failed.struck:
+                    break
+                click.echo(failed.line())
+                outcomes[failed.is_well] += 1
+    click.echo(f"{outcomes.total()} faults, {outcomes[True]} of them borne well")
+    _end(not outcomes[False])
 
 
 @main.command

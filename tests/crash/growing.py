@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 from typing import Final
 
 import attrs
@@ -74,7 +73,7 @@ class Start:
 
 def grow(folder: Path, count: int, *, durable: bool) -> Grown:
     """Let so many messages for a dead host wait; the process is killed at the end, with its data left in `folder`."""
-    lab = lab_file(folder, Random(), retry="5, 30, 120, 600, 3600")
+    lab = lab_file(folder, retry="5, 30, 120, 600, 3600")
     arguments = [lab.path, *(["--data", folder / "data"] if durable else [])]
     with Process(*arguments, stderr=folder / "stderr") as process:
         process.wait_until_ready()

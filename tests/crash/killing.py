@@ -72,7 +72,7 @@ def kill_again_and_again(
         tell: takes a line about each kill.
     """
     chance = Random(seed)
-    lab = lab_file(folder, chance)
+    lab = lab_file(folder)
     ledger = Ledger()
     young_count = 0
     slowest = 0.0

@@ -6,7 +6,7 @@ import contextlib
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from random import Random
+from random import SystemRandom
 from typing import Final
 
 import attrs
@@ -80,15 +80,16 @@ class LabFile:
     ports: Mapping[str, int]
 
 
-def lab_file(folder: Path, chance: Random, *, retry: str = "0.2, 0.5, 1") -> LabFile:
+def lab_file(folder: Path, *, retry: str = "0.2, 0.5, 1") -> LabFile:
     """Write the lab file; at dead.example nobody listens."""
-    ports = _free_ports(chance)
+    ports = _free_ports()
     path = folder / "lab.toml"
     path.write_text(_LAB.format(*ports, retry=retry), encoding="utf-8")
     return LabFile(path, dict(zip(HOSTS, (ports[0], ports[3], ports[6], ports[9]), strict=True)))
 
 
-def _free_ports(chance: Random) -> list[int]:
+def _free_ports() -> list[int]:
+    chance = SystemRandom()  # two runs side by side are not to want the same
     with contextlib.ExitStack() as stack:
         found: list[int] = []
         while len(found) < _PORTS_COUNT:

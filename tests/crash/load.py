@@ -54,17 +54,19 @@ class Ledger:
         (self.acknowledged if code == 250 else self.refused)[mail.key] = mail
 
 
-def send(client: smtplib.SMTP, mail: Mail, ledger: Ledger) -> None:
-    """Send one mail and enter its answer; a lost connection is raised after it was entered."""
+def send(client: smtplib.SMTP, mail: Mail, ledger: Ledger) -> str:
+    """Send one mail, enter its answer and give it; a lost connection is raised after it was entered."""
     try:
         client.mail(mail.sender)
         accepted = tuple(each for each in mail.recipients if client.rcpt(each)[0] == 250)
         if not accepted:
             ledger.refused[mail.key] = mail
             client.rset()
-            return
+            return "no recipient was accepted"
         mail = attrs.evolve(mail, recipients=accepted)
-        ledger.answered(mail, client.data(mail.octets)[0])
+        code, text = client.data(mail.octets)
+        ledger.answered(mail, code)
+        return f"{code} {text.decode()}"
     except (smtplib.SMTPException, OSError):
         ledger.unsure[mail.key] = mail
         raise

@@ -83,14 +83,15 @@ class Process:
         """SIGKILL: it gets no chance to do anything."""
         if self.popen.poll() is None:
             self.popen.kill()
-        self._wait()
+        self.wait()
 
     def stop(self) -> int:
         """SIGTERM, as a person or a system ends it; gives the exit code."""
         self.popen.terminate()
-        return self._wait()
+        return self.wait()
 
-    def _wait(self) -> int:
+    def wait(self) -> int:
+        """Until it has ended; gives the exit code."""
         code = self.popen.wait(STOP_SECONDS)
         self._reader.join()
         return code

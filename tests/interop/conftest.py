@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import trio
 
 from tests.interop.lab_process import LabProcess, with_free_ports
+from tests.interop.programs import not_there, program
 
 StartLab = Callable[..., Awaitable[LabProcess]]
 
@@ -57,57 +56,42 @@ def _lab_file(folder: Path, lab: str) -> Path:
 
 @pytest.fixture(scope="session")
 def swaks() -> str:
-    return _program("swaks", package="swaks")
+    return program("swaks", package="swaks")
 
 
 @pytest.fixture(scope="session")
 def curl() -> str:
-    return _program("curl", package="curl")
+    return program("curl", package="curl")
 
 
 @pytest.fixture(scope="session")
 def dig() -> str:
-    return _program("dig", package="bind9-dnsutils")
+    return program("dig", package="bind9-dnsutils")
 
 
 @pytest.fixture(scope="session")
 def ip() -> str:
-    return _program("ip", package="iproute2")
+    return program("ip", package="iproute2")
 
 
 @pytest.fixture(scope="session")
 def msmtp() -> str:
-    return _program("msmtp", package="msmtp")
+    return program("msmtp", package="msmtp")
 
 
 @pytest.fixture(scope="session")
 def postfix() -> str:
     """Postfix starts as root, and only so."""
-    postfix = _program("postfix", package="postfix")
+    postfix = program("postfix", package="postfix")
     if os.geteuid() != 0:
-        _not_there("postfix is started by root only", package="postfix")
+        not_there("postfix is started by root only", package="postfix")
     return postfix
 
 
 @pytest.fixture(scope="session")
 def nc() -> str:
     """The nc of OpenBSD: the others have no -C."""
-    nc = _program("nc", package="netcat-openbsd")
+    nc = program("nc", package="netcat-openbsd")
     if "OpenBSD" not in subprocess.run([nc, "-h"], capture_output=True, text=True, check=False).stderr:
-        _not_there("nc is not OpenBSD's", package="netcat-openbsd")
+        not_there("nc is not OpenBSD's", package="netcat-openbsd")
     return nc
-
-
-def _program(name: str, *, package: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        _not_there(f"{name} is not installed", package=package)
-    return path
-
-
-def _not_there(found: str, *, package: str) -> NoReturn:
-    """A person may go without the program; where all is to be tested, its lack is a failure."""
-    reason = f"{found}; apt install {package}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
