@@ -180,7 +180,8 @@ class Drain:
             except OSError as error:
                 failure = f"{error.strerror or error}; the lab goes on without it"
                 if error.errno in _MAY_PASS:
-                    return await self._pass_over(sink, len(batch), error)
+                    await self._pass_over(sink, len(batch), error)
+                    return
             else:
                 if sink.missing_count:
                     await self._say(f"{sink.name}: written again; {sink.missing_count} records are missing there")
