@@ -28,6 +28,7 @@ from maillab.lab.listening import LabStartError, cannot_listen, listen, listen_f
 from maillab.lab.load import load_lab
 from maillab.lab.mistakes import LabFileError, Mistake, as_toml, did_you_mean
 from maillab.lab.record_file import earlier_records, record_file
+from maillab.lab.retelling import Told, retell, untold
 from maillab.lab.sites import (
     is_address,
     mailboxes_of,
@@ -128,14 +129,18 @@ async def open_lab(
         log = recorder.bind()
         through = await stack.enter_async_context(FaultyNetwork.open(network or TcpNetwork(), faults, book, log))
         here = Lab(spec, recorder, database, through, clock, book, chance, _authority(data), faults)
+        told = Told()
         if data is not None:
+            recorder.add_listener(told.add)
             recorder.load(earlier_records(data))
+            recorder.remove_listener(told.add)
             sinks = (*sinks, stack.enter_context(record_file(data)))
         await stack.enter_async_context(recorder.drained_to(*sinks))
         listeners = await listen(here, addressing, hosts, stack)
         names = await listen_for_names(here, addressing, hosts, stack)
         web = None if page is None else await _listen_for(page, here)
         await _prepare(here, hosts)
+        retell(recorder, hosts, told, database.read(lambda db: untold(db, hosts, told)))
         neighbours = await _neighbours(here, hosts)
         stack.callback(recorder.bind().record, "lab.stopped")
         nursery = await stack.enter_async_context(trio.open_nursery())

@@ -47,6 +47,9 @@ _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")  # 
 _SEARCHED_OCTETS: Final = 1024 * 1024  # a header larger than this is no mail's; what lies beyond stays as it is
 
 
+_ENTRY: Final = "uid, mailbox, message_id, return_path, trace, queue_id, stored_at, size_octets, flags"
+
+
 @attrs.frozen
 class Entry:
     """A message in a mailbox."""
@@ -126,9 +129,17 @@ def deliver(
 def entries(db: sqlite3.Connection, server: str, mailbox: str) -> list[Entry]:
     """What is in `mailbox`, by ascending UID; nothing when there is no such mailbox."""
     rows = db.execute(
-        "SELECT uid, mailbox, message_id, return_path, trace, queue_id, stored_at, size_octets, flags"
-        " FROM mailbox_entry WHERE server = ? AND mailbox = ? ORDER BY uid",
+        f"SELECT {_ENTRY} FROM mailbox_entry WHERE server = ? AND mailbox = ? ORDER BY uid",
         (server, mailbox),
+    )
+    return [Entry(*(*row[:-1], _flags(row[-1]))) for row in rows]
+
+
+def entries_since(db: sqlite3.Connection, server: str, trace: str) -> list[Entry]:
+    """What is in the mailboxes of `server` of this trace and those that began later."""
+    rows = db.execute(
+        f"SELECT {_ENTRY} FROM mailbox_entry WHERE server = ? AND trace >= ? ORDER BY mailbox, uid",
+        (server, trace),
     )
     return [Entry(*(*row[:-1], _flags(row[-1]))) for row in rows]
 

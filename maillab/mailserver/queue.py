@@ -16,7 +16,7 @@ import attrs
 
 from maillab.mail.envelope import Notice
 from maillab.storage import messages
-from maillab.trace.identity import QueueId, base32
+from maillab.trace.identity import QueueId, first_trace_at
 
 # queue_id_given and arrived outlive the queue's own rows: an id is never given twice, and a copy that comes
 # again is known again, also when the message is long gone.  `forget` prunes them.
@@ -70,7 +70,6 @@ CREATE TABLE arrived (
 
 NOTHING_SAID: Final = ("", None)
 NO_NOTICES: Final[Mapping[str, tuple[str, str | None]]] = {}
-_TIME_DIGITS: Final = 9  # a trace id begins with its time, in milliseconds
 
 
 @attrs.frozen
@@ -177,11 +176,10 @@ def forget(db: sqlite3.Connection, server: str, before: float) -> None:
     `before` is real time, as trace ids are made of, not lab time: an advanced clock makes no message older.
     """
     db.execute("DELETE FROM arrived WHERE server = ? AND at < ?", (server, before))
-    oldest_kept = base32(max(0, int(before * 1000)), _TIME_DIGITS)  # digits and letters of base32 sort by value
     db.execute(
         "DELETE FROM queue_id_given WHERE server = ?1 AND trace < ?2"
         " AND trace NOT IN (SELECT trace FROM queue WHERE server = ?1)",  # the id of what still waits stays taken
-        (server, oldest_kept),
+        (server, first_trace_at(before)),
     )
 
 
@@ -304,14 +302,21 @@ def mark_warned(db: sqlite3.Connection, server: str, queue_id: str, addresses: I
     )
 
 
-def waiting(db: sqlite3.Connection, server: str) -> list[Work]:
-    """All that waits at `server`, first come first, each message with all its recipients."""
+def waiting(db: sqlite3.Connection, server: str, queue_id: str | None = None) -> list[Work]:
+    """What waits at `server`, all or one, first come first, each message with all its recipients."""
+    of_one = "" if queue_id is None else " AND queue_id = ?"
     rows = db.execute(
         f"SELECT {_ENTRY}, {_RECIPIENT} FROM queue JOIN queue_recipient USING (server, queue_id)"
-        " WHERE server = ? ORDER BY accepted_at, queue_id, address",
-        (server,),
+        f" WHERE server = ?{of_one} ORDER BY accepted_at, queue_id, address",
+        (server, queue_id) if of_one else (server,),
     )
     return [_work(list(rows_of_message)) for _, rows_of_message in itertools.groupby(rows, itemgetter(0))]
+
+
+def waiting_since(db: sqlite3.Connection, server: str, trace: str, skip: Collection[str]) -> list[Work]:
+    """What waits at `server` of this trace and those that began later, none with its id in `skip`."""
+    ids = db.execute("SELECT queue_id FROM queue WHERE server = ? AND queue_id >= ?", (server, trace)).fetchall()
+    return [work for (queue_id,) in ids if queue_id not in skip for work in waiting(db, server, queue_id)]
 
 
 def make_due(db: sqlite3.Connection, server: str, queue_id: str, now: float) -> None:

@@ -25,6 +25,11 @@ def base32(number: int, digits: int) -> str:
     return text[-digits:]
 
 
+def first_trace_at(at: float) -> str:
+    """No trace that began at that time, in seconds since 1970, or later sorts before this."""
+    return base32(max(0, int(at * 1000)), _TIME_DIGITS)  # digits and letters of base 32 sort by value
+
+
 @attrs.frozen
 class QueueId:
     """`<trace>-<hop>-<nn>`: a message at one server."""
