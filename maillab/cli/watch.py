@@ -35,6 +35,7 @@ HOP_EVENTS: Final = frozenset(
         "delivery.duplicate",
         "bounce.created",
         "connection.crashed",
+        "storage.failed",
         "records.lost",
     }
 )

@@ -18,8 +18,8 @@ from maillab.mail.envelope import Notice
 from maillab.storage import messages
 from maillab.trace.identity import QueueId, first_trace_at
 
-# queue_id_given and arrived outlive the queue's own rows: an id is never given twice, and a copy that comes
-# again is known again, also when the message is long gone.  `forget` prunes them.
+# queue_id_given and arrived outlive the queue's own rows: no id is given twice, and a copy that comes again is known
+# again, also when the message is long gone.  `forget` prunes them.
 SCHEMA: Final = """
 CREATE TABLE queue (
     server TEXT NOT NULL,
@@ -137,11 +137,7 @@ def free_queue_id(db: sqlite3.Connection, server: str, trace: str, hop: int) -> 
 
 
 def seen_before(
-    db: sqlite3.Connection,
-    server: str,
-    previous_host: str,
-    previous_queue_id: str,
-    recipients: Collection[str],
+    db: sqlite3.Connection, server: str, previous_host: str, previous_queue_id: str, recipients: Collection[str]
 ) -> set[str]:
     """Those of `recipients` for whom `server` has already accepted this message from that host.
 
@@ -173,7 +169,7 @@ def remember(
 def forget(db: sqlite3.Connection, server: str, before: float) -> None:
     """Forget the ids that were given, and the copies that arrived, before a time.
 
-    `before` is real time, as trace ids are made of, not lab time: an advanced clock makes no message older.
+    `before` is real time, as trace ids are made of, not lab time: an advanced clock makes nothing older.
     """
     db.execute("DELETE FROM arrived WHERE server = ? AND at < ?", (server, before))
     db.execute(
@@ -283,10 +279,7 @@ def defer(
     *,
     counts: bool = True,
 ) -> None:
-    """These recipients were tried in vain, with `reply`, and are tried again at `due_at`.
-
-    It `counts` as an attempt, unless nobody was asked.
-    """
+    """These were tried in vain, with `reply`, and are tried again at `due_at`; it `counts` unless nobody was asked."""
     db.executemany(
         "UPDATE queue_recipient SET attempts = attempts + ?, due_at = ?, last_reply = ?"
         " WHERE server = ? AND queue_id = ? AND address = ?",
@@ -304,11 +297,13 @@ def mark_warned(db: sqlite3.Connection, server: str, queue_id: str, addresses: I
 
 def waiting(db: sqlite3.Connection, server: str, queue_id: str | None = None) -> list[Work]:
     """What waits at `server`, all or one, first come first, each message with all its recipients."""
-    of_one = "" if queue_id is None else " AND queue_id = ?"
+    where, values = (
+        ("server = ?", [server]) if queue_id is None else ("server = ? AND queue_id = ?", [server, queue_id])
+    )
     rows = db.execute(
         f"SELECT {_ENTRY}, {_RECIPIENT} FROM queue JOIN queue_recipient USING (server, queue_id)"
-        f" WHERE server = ?{of_one} ORDER BY accepted_at, queue_id, address",
-        (server, queue_id) if of_one else (server,),
+        f" WHERE {where} ORDER BY accepted_at, queue_id, address",
+        values,
     )
     return [_work(list(rows_of_message)) for _, rows_of_message in itertools.groupby(rows, itemgetter(0))]
 

@@ -39,6 +39,7 @@ _COLOURS: Final[Mapping[str, Colour]] = {
     "delivery.failed": Colour.RED,
     "bounce.created": Colour.RED,
     "connection.crashed": Colour.RED,
+    "storage.failed": Colour.RED,
     "auth.failed": Colour.RED,
     "connection.opened": Colour.DIM,
     "connection.closed": Colour.DIM,
@@ -97,6 +98,8 @@ def _words(record: Record) -> str:
             return f"failed for {_names(record)}: {record.get('reply')}"
         case "bounce.created":
             return f"bounce for {_names(record)} of trace {record.get('for_trace')}"
+        case "storage.failed":
+            return f"nothing was stored: {record.get('error')}"
         case "fault.injected":
             return f"fault {record.get('fault')} ({record.get('kind')}): {record.get('reason')}"
         case "connection.opened":

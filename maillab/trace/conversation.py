@@ -55,6 +55,17 @@ class Conversation:
             self.records.append(record)
 
 
+def same_conversation(told: Conversation, heard: Conversation) -> bool:
+    """True if sender and receiver wrote down the same transaction, each in its own process."""
+    sender = heard.client or heard.hello  # at an address that many share, only its EHLO tells who it is
+    return (
+        told.server == heard.server
+        and (told.client or "").lower() == sender.lower()
+        and told.records[0]["at"] <= heard.records[-1]["at"]
+        and heard.records[0]["at"] <= told.records[-1]["at"]
+    )
+
+
 @attrs.define(eq=False)
 class Talk:
     """One connection: who is at its ends, and the transactions said over it."""

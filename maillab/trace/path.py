@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from maillab.trace.conversation import Conversation, Side, Talk
+from maillab.trace.conversation import Conversation, Side, Talk, same_conversation
 from maillab.trace.copies import Copy, State, judge, worst_state
 from maillab.trace.gathering import Contents, Gathering
 from maillab.trace.record import Record
@@ -116,7 +116,7 @@ class Trace:
         told = [
             said
             for said in self._contents.conversations
-            if said.side is Side.CLIENT and not any(_same_conversation(said, other) for other in heard)
+            if said.side is Side.CLIENT and not any(same_conversation(said, other) for other in heard)
         ]
         return tuple(sorted(heard + told, key=lambda said: (said.records[0]["at"], said.run, said.records[0]["seq"])))
 
@@ -169,17 +169,6 @@ class Trace:
             "for_trace": self.parent,
             "children": list(self.children),
         }
-
-
-def _same_conversation(told: Conversation, heard: Conversation) -> bool:
-    """True if sender and receiver wrote down the same transaction, each in its own process."""
-    sender = heard.client or heard.hello  # at an address that many share, only its EHLO tells who it is
-    return (
-        told.server == heard.server
-        and (told.client or "").lower() == sender.lower()
-        and told.records[0]["at"] <= heard.records[-1]["at"]
-        and heard.records[0]["at"] <= told.records[-1]["at"]
-    )
 
 
 class TraceBook:

@@ -60,5 +60,5 @@ EVENTS: Final[Mapping[str, Event]] = {
     "auth.failed": Event("somebody could not log in", ("user", "mechanism", "error")),
     "fault.injected": Event("a fault that was asked for has struck", ("fault", "kind", "reason")),
     "storage.failed": Event("the disk or the database failed; nothing of that was kept", ("error",)),
-    "records.lost": Event("a slow viewer missed records", ("count",)),
+    "records.lost": Event("records are missing here: a viewer was slow, or a disk was full", ("count",)),
 }

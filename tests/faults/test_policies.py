@@ -171,13 +171,14 @@ async def test_a_full_disk_refuses_mail_with_452_and_loses_nothing(autojump_cloc
 
 @pytest.mark.parametrize("kind", ["disk-full", "disk-fails"])
 async def test_an_outcome_that_cannot_be_stored_is_no_second_copy(kind: str, autojump_clock: object) -> None:
-    """The sender's own disk fails after the other side has accepted: sent again, known there, and kept once."""
+    """The sender's own disk fails after the other side has accepted: the outcome waits, and nothing is sent again."""
     async with memory_lab(DIRECT) as lab:
         lab.faults.add(Fault(kind, server=NORD, after=1, times=2))
         await send(lab, "once")
         await arrived(lab, "once")
         assert len(struck(lab)) == 2
-        assert len(records_of(lab, "delivery.duplicate")) == 2
+        assert len(records_of(lab, "storage.failed", server=NORD)) == 2
+        assert records_of(lab, "delivery.duplicate") == []
 
 
 async def test_a_failing_fsync_is_not_tried_again(autojump_clock: object) -> None:
