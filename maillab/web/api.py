@@ -13,7 +13,7 @@ from maillab.web import metrics
 from maillab.web.desk import Desk
 from maillab.web.feed import place
 from maillab.web.http import CONTENT_POLICY
-from maillab.web.messages import TEXT, Request, Response, json_list, json_response, refused
+from maillab.web.messages import TEXT, Request, Response, json_list, json_response, refused, rfc3339
 from maillab.web.websocket import Upgrade
 
 SVG: Final = "image/svg+xml"
@@ -48,6 +48,8 @@ async def lab(desk: Desk, _request: Request) -> Response:
             "title": dict(here.spec.title),
             "run": here.recorder.run,
             "seq": here.recorder.seq,
+            "at": rfc3339(here.clock.time()),
+            "ahead_seconds": here.clock.ahead_seconds,
             "replies": here.spec.replies.value,
             "servers": ready.get("servers", []),
             "web": ready.get("web"),
