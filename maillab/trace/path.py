@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -15,6 +16,9 @@ from maillab.trace.record import Record
 
 CLOSED_TALKS_LIMIT_COUNT: Final = 64
 """Connections between servers that are remembered after their end: the sender records its outcome after closing."""
+
+SUMMARY_LIMIT_COUNT: Final = 20
+"""So many copies stand in a summary; a list may hold a thousand."""
 
 SMTP_PROTOCOLS: Final = frozenset({"smtp", "submission", "submissions"})
 
@@ -167,6 +171,7 @@ class Trace:
             "subject": self.subject,
             "state": str(self.state),
             "hops": [attrs.asdict(hop) for hop in self.hops],
+            "copies": [attrs.asdict(copy) for copy in islice(self.copies.values(), SUMMARY_LIMIT_COUNT)],
             "at": self.started_at,
             "ended_at": self.ended_at,
             "for_trace": self.parent,
