@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from maillab.web import api, control, mailboxes, pages, sending
+from maillab.web import api, control, mailboxes, pages, people, sending
 from maillab.web.console import console
 from maillab.web.desk import Desk
 from maillab.web.messages import Request, Response, refused
@@ -65,6 +65,7 @@ ROUTES: Final = (
     Route("GET", "/api/lab/mailboxes/{address}/messages", mailboxes.messages),
     Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}", mailboxes.message),
     Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}/raw", mailboxes.raw),
+    Route("GET", "/api/lab/people/{address}", people.person),
     Route("GET", "/api/lab/queue", sending.queue),
     Route("POST", "/api/lab/queue/{queue_id}/retry", sending.retry),
     Route("POST", "/api/lab/send", sending.send, body_limit_octets=sending.SEND_LIMIT_OCTETS),

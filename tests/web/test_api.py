@@ -178,9 +178,23 @@ async def test_a_refused_mail_tells_the_servers_words(client: httpx.AsyncClient)
     refused = await send(client, to=["nobody@nord.example"])
     assert refused.status_code == 422
     assert refused.json()["error"].startswith("550 5.1.1 <nobody@nord.example>")
+    assert refused.json()["recipients"] == {
+        "nobody@nord.example": {"accepted": False, "reply": refused.json()["error"]}
+    }
     partly = (await send(client, to=["nobody@nord.example", NILS])).json()["recipients"]
     assert [partly[to]["accepted"] for to in ("nobody@nord.example", NILS)] == [False, True]
     assert partly["nobody@nord.example"]["reply"].startswith("550 5.1.1")
+
+
+async def test_an_answer_names_what_it_answers(house: House, client: httpx.AsyncClient) -> None:
+    """In-Reply-To and References stand in its header as they were given, however long the ids are."""
+    ids = [f"<{'x' * 80}{number}@nord.example>" for number in range(3)]
+    await send(client, to=[NILS], subject="Re: Grüße", body="Ä", in_reply_to=ids[2], references=ids)
+    (stored,) = house.lab.mailbox(NILS).messages()
+    fields = [(field.name, field.text) for field in stored.message.fields]
+    assert ("In-Reply-To", ids[2]) in fields
+    assert ("References", " ".join(ids)) in fields
+    assert (stored.subject, stored.message.body) == ("Re: Grüße", "Ä\r\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -198,6 +212,13 @@ async def test_a_refused_mail_tells_the_servers_words(client: httpx.AsyncClient)
         (b'{"from": "a", "to": ["a@nord.example"]}', 400, "a"),
         (b'{"from": "", "to": ["a@nord.example\\r\\nDATA"]}', 400, ""),
         (b'{"from": "", "to": ["anna@nord.example"], "subject": "a\\nb"}', 400, "no mail can be written"),
+        (
+            b'{"from": "", "to": ["anna@nord.example"], "in_reply_to": "<a\\r\\nBcc: b@c.example>"}',
+            400,
+            "In-Reply-To: '<a\\r\\nBcc: b@c.example>' is no message id",
+        ),
+        (b'{"from": "", "to": ["anna@nord.example"], "references": ["x"]}', 400, "References: 'x' is no message id"),
+        (b'{"from": "", "to": ["anna@nord.example"], "references": "x"}', 400, '"references" is a list of message ids'),
         (b'{"from": "", "to": ["anna@nord.example"], "body": "", "message": ""}', 400, "only one of body, message"),
         (b'{"from": "", "to": ["anna@nord.example"], "message_base64": "?"}', 400, "no base64"),
         (

@@ -14,9 +14,9 @@ const FIRST_RECORDS = 1000; // of the past, for who opens the page in the middle
 const TELL_MS = 100; // however many records come, views hear of them ten times a second
 
 class LabError extends Error {
-  constructor(status, error, mend) {
+  constructor(status, { error, mend, ...answer }) {
     super(mend ? `${error}; ${mend}` : error);
-    Object.assign(this, { name: "LabError", status, error, mend });
+    Object.assign(this, { name: "LabError", status, error, mend, answer });
   }
 }
 
@@ -81,14 +81,14 @@ async function ask(method, path, body) {
   try {
     response = await fetch(`${API}${path}`, options);
   } catch (error) {
-    throw new LabError(0, error.message);
+    throw new LabError(0, { error: error.message });
   }
   if (response.status === 401) {
     location.assign("/login");
   }
   if (!response.ok) {
-    const { error = response.statusText, mend } = await response.json().catch(() => ({}));
-    throw new LabError(response.status, error, mend);
+    const answer = await response.json().catch(() => ({}));
+    throw new LabError(response.status, { error: response.statusText, ...answer });
   }
   return response;
 }
