@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from maillab.dns.records import DEFAULT_TTL_SECONDS
 from maillab.web.desk import Desk
-from maillab.web.messages import Request, Response, json_list, json_response, refused, rfc3339
+from maillab.web.messages import Request, Response, json_list, json_response, read_object, refused, rfc3339
 
 _ADVANCE_EXAMPLE: Final = '{"seconds": 3600}'
 _RECORDS_EXAMPLE: Final = '{"name": "sued.example", "type": "MX", "values": ["20 relay.example"]}'
@@ -16,7 +14,7 @@ _RECORDS_EXAMPLE: Final = '{"name": "sued.example", "type": "MX", "values": ["20
 
 async def advance(desk: Desk, request: Request) -> Response:
     """Let the lab's time jump on; what is due then is tried at once."""
-    order = _read_object(request.body, _ADVANCE_EXAMPLE)
+    order = read_object(request.body, _ADVANCE_EXAMPLE)
     seconds = order.get("seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or order.keys() != {"seconds"}:
         raise refused(400, '"seconds" is a number, and the only key', f"send {_ADVANCE_EXAMPLE}")
@@ -37,7 +35,7 @@ async def names(desk: Desk, _request: Request) -> Response:
 
 async def set_names(desk: Desk, request: Request) -> Response:
     """Put values in the place of a name's records of one type; no value takes them away."""
-    order = _read_object(request.body, _RECORDS_EXAMPLE)
+    order = read_object(request.body, _RECORDS_EXAMPLE)
     values = order.get("values")
     texts = [order.get("name"), order.get("type"), *(values if isinstance(values, list) else [None])]
     ttl = order.get("ttl", DEFAULT_TTL_SECONDS)
@@ -53,13 +51,3 @@ async def set_names(desk: Desk, request: Request) -> Response:
         found, _, mend = str(error).partition("; ")
         raise refused(400, found, mend or f"send {_RECORDS_EXAMPLE}") from None
     return json_response({"name": name, "type": type_, "values": wanted})
-
-
-def _read_object(body: bytes, example: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise refused(400, f"no JSON: {error}", f"send {example}") from None
-    if not isinstance(found, dict):
-        raise refused(400, "an object is expected", f"send {example}")
-    return found
