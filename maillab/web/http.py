@@ -32,8 +32,8 @@ COMMON_HEADERS: Final = (  # of each response that does not say otherwise
     (REFERRER_POLICY, "no-referrer"),
     (
         CONTENT_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; frame-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 )
 

@@ -1,0 +1,199 @@
+// Where everything stands in the picture of the lab. Values in, values out: no document is touched here.
+//
+// Houses stand in two halves, with what is between them in the middle: relays, hosts outside of the lab, or a cloud
+// where all send straight to all. Every way to arrange them is tried, and the one that can be drawn largest is taken.
+
+// Two sizes of everything: for labs of a few servers, and for those of many. Units are pixels at scale 1.
+const LARGE = {
+  name: "large", cell: 92, row: 122, least: 256, side: 22, roof: 44, server: 76, wait: 28, end: 8,
+  hub: { width: 230, height: 122 }, gap: 40, between: 120, slot: { width: 44, height: 30, y: 16 }, pc: 74,
+};
+const SMALL = {
+  name: "small", cell: 42, row: 52, least: 172, side: 8, roof: 30, server: 46, wait: 18, end: 6,
+  hub: { width: 160, height: 82 }, gap: 22, between: 76, slot: null, pc: 22,
+};
+
+const FEW_SERVERS = 8;
+const LARGEST_SCALE = 1.55;
+const LEAST_LARGE_SCALE = 0.62; // below that, small houses are the better ones to read
+const MARGIN = 26;
+const MESH_HOSTS = 5; // so many hosts that all send to all are drawn around a cloud
+
+export const linkKey = (one, other) => [one, other].sort().join(" ");
+
+// info and people as lab.js has them; width and height of the room there is, in pixels. A height of Infinity is a page
+// that can be scrolled.
+export function layout(info, people, width, height) {
+  const plan = planOf(info, people);
+  const large = arrange(plan, LARGE, width, height);
+  const crowded = info.servers.length > FEW_SERVERS || large.scale < LEAST_LARGE_SCALE;
+  return finish(plan, crowded ? better(large, arrange(plan, SMALL, width, height)) : large);
+}
+
+const better = (large, small) => (small.scale > large.scale * 1.05 ? small : large);
+
+function planOf(info, people) {
+  const atHome = (host) => people.filter((person) => person.host === host);
+  const houses = info.servers.filter((server) => server.domains.length)
+    .map((server) => ({ kind: "house", host: server.host, server, people: atHome(server.host) }));
+  const hubs = [
+    ...info.servers.filter((server) => !server.domains.length).map((server) => ({ kind: "relay", host: server.host, server })),
+    ...info.foreign.map((server) => ({ kind: "foreign", host: server.host, server })),
+  ];
+  const links = new Map();
+  for (const link of info.links) {
+    const key = linkKey(link.from, link.to);
+    const known = links.get(key);
+    links.set(key, { key, from: link.from, to: link.to, isBackup: link.is_backup && (known?.isBackup ?? true) });
+  }
+  const direct = new Set(houses.map(({ host }) => host));
+  const isMesh = ({ from, to }) => direct.has(from) && direct.has(to);
+  const meshCount = [...links.values()].filter(isMesh).length;
+  const hasCloud = houses.length >= MESH_HOSTS && meshCount > houses.length;
+  if (hasCloud) {
+    hubs.push({ kind: "cloud", host: null });
+  }
+  return { houses, hubs, links: [...links.values()], hasCloud, isMesh };
+}
+
+function sizeOf(house, size) {
+  const count = house.people.length;
+  const columns = size === SMALL ? Math.min(Math.max(count, 1), 4) : count <= 4 ? Math.max(count, 1)
+    : count <= 6 ? 3 : count <= 12 ? 4 : count <= 20 ? 5 : 6;
+  const rows = Math.ceil(count / columns);
+  return {
+    columns, rows,
+    width: Math.max(size.least, columns * size.cell + 2 * size.side),
+    height: size.roof + size.server + size.wait + rows * size.row + size.end,
+  };
+}
+
+function arrange(plan, size, width, height) {
+  const { houses, hubs } = plan;
+  const cell = {
+    width: Math.max(0, ...houses.map((house) => sizeOf(house, size).width)),
+    height: Math.max(0, ...houses.map((house) => sizeOf(house, size).height)),
+  };
+  let best = null;
+  for (const across of [true, false]) {
+    for (let columns = 1; columns <= Math.max(1, Math.ceil(houses.length / 2)); columns++) {
+      for (let hubColumns = 1; hubColumns <= Math.max(1, hubs.length); hubColumns++) {
+        const candidate = place(plan, size, cell, { across, columns, hubColumns });
+        candidate.scale = Math.min(width / candidate.width, height / candidate.height, LARGEST_SCALE);
+        if (!best || candidate.scale > best.scale + 0.001) {
+          best = candidate;
+        }
+      }
+    }
+  }
+  return best;
+}
+
+// One half of the houses, the middle, the other half: from left to right, or from top to bottom.
+function place({ houses, hubs }, size, cell, { across, columns, hubColumns }) {
+  const half = Math.ceil(houses.length / 2);
+  const groups = [
+    grid(houses.slice(0, half), cell, columns, size.gap),
+    grid(hubs, size.hub, hubColumns, size.gap),
+    grid(houses.slice(half), cell, columns, size.gap),
+  ].filter((group) => group.boxes.length);
+  const long = across ? "width" : "height";
+  const wide = across ? "height" : "width";
+  const breadth = Math.max(...groups.map((group) => group[wide]));
+  const between = groups.length === 2 ? size.between * 1.4 : size.between;
+  const boxes = [];
+  let at = MARGIN;
+  for (const group of groups) {
+    const shift = MARGIN + (breadth - group[wide]) / 2;
+    const [dx, dy] = across ? [at, shift] : [shift, at];
+    boxes.push(...group.boxes.map((box) => ({ ...box, x: box.x + dx, y: box.y + dy })));
+    at += group[long] + between;
+  }
+  const length = at - between + MARGIN;
+  const [width, height] = across ? [length, breadth + 2 * MARGIN] : [breadth + 2 * MARGIN, length];
+  return { size, boxes, width, height };
+}
+
+function grid(things, cell, columns, gap) {
+  const rows = Math.ceil(things.length / columns);
+  const used = Math.min(columns, things.length);
+  const boxes = things.map((thing, index) => {
+    const row = Math.floor(index / columns);
+    const inRow = Math.min(columns, things.length - row * columns);
+    const indent = ((used - inRow) * (cell.width + gap)) / 2;
+    return {
+      thing, width: cell.width, height: cell.height,
+      x: indent + (index % columns) * (cell.width + gap), y: row * (cell.height + gap),
+    };
+  });
+  return { boxes, width: used * (cell.width + gap) - gap, height: rows * (cell.height + gap) - gap };
+}
+
+function finish(plan, arranged) {
+  const { size, boxes, width, height, scale } = arranged;
+  const made = boxes.map((box) => (box.thing.kind === "house" ? house(box, size) : hub(box, size)));
+  const points = new Map(made.filter((box) => box.host).map((box) => [box.host, box.anchor]));
+  const cloud = made.find((box) => box.kind === "cloud");
+  return {
+    size: size.name, width, height, scale, boxes: made, cloud, points,
+    links: plan.links.filter(({ from, to }) => points.has(from) && points.has(to)).map((link) => ({
+      ...link,
+      points: plan.hasCloud && plan.isMesh(link)
+        ? [points.get(link.from), cloud.anchor, points.get(link.to)]
+        : [points.get(link.from), points.get(link.to)],
+    })),
+  };
+}
+
+function house(box, size) {
+  const { thing } = box;
+  const own = sizeOf(thing, size);
+  const x = box.x + (box.width - own.width) / 2;
+  const y = box.y + (box.height - own.height) / 2;
+  const top = y + size.roof + size.server + size.wait;
+  const left = x + (own.width - own.columns * size.cell) / 2;
+  const residents = thing.people.map((person, index) => {
+    const row = Math.floor(index / own.columns);
+    const inRow = Math.min(own.columns, thing.people.length - row * own.columns);
+    const indent = ((own.columns - inRow) * size.cell) / 2;
+    const cx = left + indent + ((index % own.columns) + 0.5) * size.cell;
+    const cy = top + row * size.row;
+    return {
+      ...person, pc: { x: cx, y: cy + size.pc },
+      slot: size.slot ? { x: cx, y: cy + size.slot.y } : { x: cx + 15, y: cy + 8 },
+    };
+  });
+  const shelves = size.slot ? Array.from({ length: own.rows }, (_, row) => ({ y: top + row * size.row })) : [];
+  return {
+    kind: "house", host: thing.host, server: thing.server, x, y, width: own.width, height: own.height,
+    roof: size.roof, residents, shelves, cell: size.cell, slot: size.slot,
+    ...serverPart(x, y + size.roof, own.width, size),
+  };
+}
+
+function hub(box, size) {
+  const centre = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  if (box.thing.kind === "cloud") {
+    return { kind: "cloud", host: null, ...box, anchor: centre };
+  }
+  const head = size === LARGE ? 20 : 14;
+  return {
+    kind: box.thing.kind, host: box.thing.host, server: box.thing.server,
+    x: box.x, y: box.y, width: box.width, height: box.height, residents: [], shelves: [],
+    ...serverPart(box.x, box.y + head, box.width, size),
+  };
+}
+
+// The server's picture, where letters come to, and where those that wait are shown.
+function serverPart(x, y, width, size) {
+  const isLarge = size === LARGE;
+  const icon = isLarge ? { width: 46, height: 50 } : { width: 26, height: 30 };
+  const left = x + (isLarge ? 24 : 12);
+  const middle = y + size.server / 2 + (isLarge ? 2 : 1);
+  return {
+    icon: { x: left, y: middle - icon.height / 2, ...icon },
+    label: { x: left + icon.width + (isLarge ? 14 : 9), y: middle, width: width - icon.width - (isLarge ? 56 : 28) },
+    anchor: { x: left + icon.width / 2, y: middle },
+    wait: { x: x + width / 2, y: y + size.server + size.wait / 2 - (isLarge ? 2 : 1), width: width - (isLarge ? 32 : 12) },
+  };
+}
