@@ -27,6 +27,7 @@ const VIEWS = {
 };
 const NAVIGATION_OF = { replay: "", desktop: "" }; // views that belong to one that stands there
 const THEMES = ["auto", "light", "dark"];
+const AGAIN_MS = 3000;
 const AWAY_MS = 1500; // a connection that is back at once was never worth a word
 
 const $ = (id) => document.getElementById(id);
@@ -196,4 +197,9 @@ async function main() {
   await show({ focus: false });
 }
 
-main();
+// Without the lab there are not even words: index.html has some.
+main().catch((error) => {
+  console.warn(error);
+  $("unreachable").hidden = false;
+  setTimeout(() => location.reload(), AGAIN_MS);
+});

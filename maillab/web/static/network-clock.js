@@ -13,10 +13,12 @@ export function clock(t, app) {
   const shown = element("span", { class: "net-time mono" });
   const ahead = element("span", { class: "muted net-ahead" });
   const failed = element("span", { class: "pill bad", role: "alert" });
-  const buttons = STEPS_SECONDS.map((seconds) => element("button", {
-    type: "button", title: t("clock.add", { time: duration(seconds) }), "aria-label": t("clock.add", { time: duration(seconds) }),
-    on: { click: () => moveOn(seconds) },
-  }, `+${duration(seconds)}`));
+  const buttons = STEPS_SECONDS.map((seconds) => {
+    const label = t("clock.add", { time: duration(seconds) });
+    const click = () => moveOn(seconds);
+    const text = `+${duration(seconds)}`;
+    return element("button", { type: "button", title: label, "aria-label": label, on: { click } }, text);
+  });
   const node = element("div", { class: "net-clock toolbar", role: "group", "aria-label": t("clock") },
     icon("clock"), element("span", { class: "muted" }, t("clock")), shown, ahead,
     element("span", { class: "segments" }, buttons), failed);

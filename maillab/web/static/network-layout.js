@@ -9,14 +9,17 @@ const LARGE = {
   hub: { width: 230, height: 122 }, gap: 40, between: 120, slot: { width: 44, height: 30, y: 16 }, pc: 74,
 };
 const SMALL = {
-  name: "small", cell: 42, row: 52, least: 172, side: 8, roof: 30, server: 46, wait: 18, end: 6,
-  hub: { width: 160, height: 82 }, gap: 22, between: 76, slot: null, pc: 22,
+  name: "small", cell: 52, row: 54, least: 184, side: 8, roof: 32, server: 44, wait: 20, end: 6,
+  hub: { width: 178, height: 86 }, gap: 30, between: 76, slot: null, pc: 22,
 };
 
 const FEW_SERVERS = 8;
 const LARGEST_SCALE = 1.55;
+const LARGEST_SCROLLED_SCALE = 1.1;
 const LEAST_LARGE_SCALE = 0.62; // below that, small houses are the better ones to read
 const MARGIN = 26;
+const LINE_STEPS = 60; // how finely a link is looked at
+const PEOPLE_COLUMNS = [4, 3, 2, 5, 6, 8, 10, 12]; // in one house; the first that is as good as any
 const MESH_HOSTS = 5; // so many hosts that all send to all are drawn around a cloud
 
 export const linkKey = (one, other) => [one, other].sort().join(" ");
@@ -35,10 +38,10 @@ const better = (large, small) => (small.scale > large.scale * 1.05 ? small : lar
 function planOf(info, people) {
   const atHome = (host) => people.filter((person) => person.host === host);
   const houses = info.servers.filter((server) => server.domains.length)
-    .map((server) => ({ kind: "house", host: server.host, server, people: atHome(server.host) }));
+    .map((server) => ({ kind: "house", server, people: atHome(server.host) }));
   const hubs = [
-    ...info.servers.filter((server) => !server.domains.length).map((server) => ({ kind: "relay", host: server.host, server })),
-    ...info.foreign.map((server) => ({ kind: "foreign", host: server.host, server })),
+    ...info.servers.filter((server) => !server.domains.length).map((server) => ({ kind: "relay", server })),
+    ...info.foreign.map((server) => ({ kind: "foreign", server })),
   ];
   const links = new Map();
   for (const link of info.links) {
@@ -46,20 +49,19 @@ function planOf(info, people) {
     const known = links.get(key);
     links.set(key, { key, from: link.from, to: link.to, isBackup: link.is_backup && (known?.isBackup ?? true) });
   }
-  const direct = new Set(houses.map(({ host }) => host));
+  const direct = new Set(houses.map(({ server }) => server.host));
   const isMesh = ({ from, to }) => direct.has(from) && direct.has(to);
   const meshCount = [...links.values()].filter(isMesh).length;
   const hasCloud = houses.length >= MESH_HOSTS && meshCount > houses.length;
   if (hasCloud) {
-    hubs.push({ kind: "cloud", host: null });
+    hubs.push({ kind: "cloud" });
   }
   return { houses, hubs, links: [...links.values()], hasCloud, isMesh };
 }
 
-function sizeOf(house, size) {
+function sizeOf(house, size, peopleColumns) {
   const count = house.people.length;
-  const columns = size === SMALL ? Math.min(Math.max(count, 1), 4) : count <= 4 ? Math.max(count, 1)
-    : count <= 6 ? 3 : count <= 12 ? 4 : count <= 20 ? 5 : 6;
+  const columns = Math.max(1, Math.min(count, peopleColumns));
   const rows = Math.ceil(count / columns);
   return {
     columns, rows,
@@ -70,18 +72,18 @@ function sizeOf(house, size) {
 
 function arrange(plan, size, width, height) {
   const { houses, hubs } = plan;
-  const cell = {
-    width: Math.max(0, ...houses.map((house) => sizeOf(house, size).width)),
-    height: Math.max(0, ...houses.map((house) => sizeOf(house, size).height)),
-  };
+  const most = Math.max(1, ...houses.map(({ people }) => people.length));
   let best = null;
   for (const across of [true, false]) {
-    for (let columns = 1; columns <= Math.max(1, Math.ceil(houses.length / 2)); columns++) {
-      for (let hubColumns = 1; hubColumns <= Math.max(1, hubs.length); hubColumns++) {
-        const candidate = place(plan, size, cell, { across, columns, hubColumns });
-        candidate.scale = Math.min(width / candidate.width, height / candidate.height, LARGEST_SCALE);
-        if (!best || candidate.scale > best.scale + 0.001) {
-          best = candidate;
+    for (const peopleColumns of PEOPLE_COLUMNS.filter((columns, index) => !index || columns < most)) {
+      for (let columns = 1; columns <= Math.max(1, Math.ceil(houses.length / 2)); columns++) {
+        for (let hubColumns = 1; hubColumns <= Math.max(1, hubs.length); hubColumns++) {
+          const candidate = place(plan, size, { across, peopleColumns, columns, hubColumns });
+          const largest = height === Infinity ? LARGEST_SCROLLED_SCALE : LARGEST_SCALE;
+          candidate.scale = Math.min(width / candidate.width, height / candidate.height, largest);
+          if (!best || isBetter(candidate, best)) {
+            best = candidate;
+          }
         }
       }
     }
@@ -89,8 +91,18 @@ function arrange(plan, size, width, height) {
   return best;
 }
 
+// Larger, or as large and lower.
+function isBetter(one, other) {
+  const gain = one.scale - other.scale;
+  return gain > 0.001 || (gain > -0.001 && one.height < other.height);
+}
+
 // One half of the houses, the middle, the other half: from left to right, or from top to bottom.
-function place({ houses, hubs }, size, cell, { across, columns, hubColumns }) {
+function place({ houses, hubs }, size, { across, peopleColumns, columns, hubColumns }) {
+  const sizes = houses.map((house) => sizeOf(house, size, peopleColumns));
+  const cell = {
+    width: Math.max(0, ...sizes.map((each) => each.width)), height: Math.max(0, ...sizes.map((each) => each.height)),
+  };
   const half = Math.ceil(houses.length / 2);
   const groups = [
     grid(houses.slice(0, half), cell, columns, size.gap),
@@ -111,7 +123,7 @@ function place({ houses, hubs }, size, cell, { across, columns, hubColumns }) {
   }
   const length = at - between + MARGIN;
   const [width, height] = across ? [length, breadth + 2 * MARGIN] : [breadth + 2 * MARGIN, length];
-  return { size, boxes, width, height };
+  return { size, boxes, width, height, peopleColumns };
 }
 
 function grid(things, cell, columns, gap) {
@@ -130,24 +142,41 @@ function grid(things, cell, columns, gap) {
 }
 
 function finish(plan, arranged) {
-  const { size, boxes, width, height, scale } = arranged;
-  const made = boxes.map((box) => (box.thing.kind === "house" ? house(box, size) : hub(box, size)));
+  const { size, boxes, width, height, scale, peopleColumns } = arranged;
+  const made = boxes.map((box) => (box.thing.kind === "house" ? house(box, size, peopleColumns) : hub(box, size)));
   const points = new Map(made.filter((box) => box.host).map((box) => [box.host, box.anchor]));
   const cloud = made.find((box) => box.kind === "cloud");
   return {
     size: size.name, width, height, scale, boxes: made, cloud, points,
-    links: plan.links.filter(({ from, to }) => points.has(from) && points.has(to)).map((link) => ({
-      ...link,
-      points: plan.hasCloud && plan.isMesh(link)
-        ? [points.get(link.from), cloud.anchor, points.get(link.to)]
-        : [points.get(link.from), points.get(link.to)],
-    })),
+    links: plan.links.filter(({ from, to }) => points.has(from) && points.has(to)).map((link) => {
+      const ends = [points.get(link.from), points.get(link.to)];
+      const way = plan.hasCloud && plan.isMesh(link) ? [ends[0], cloud.anchor, ends[1]] : ends;
+      const middles = [visibleMiddle(way[0], way[1], made), visibleMiddle(way.at(-1), way.at(-2), made)];
+      return { ...link, points: way, middles };
+    }),
   };
 }
 
-function house(box, size) {
+// The middle of the longest part of a line that no box hides.
+function visibleMiddle(one, other, boxes) {
+  const at = (share) => ({ x: one.x + (other.x - one.x) * share, y: one.y + (other.y - one.y) * share });
+  const isHidden = ({ x, y }) => boxes.some((box) =>
+    x > box.x - 4 && x < box.x + box.width + 4 && y > box.y - 4 && y < box.y + box.height + 4);
+  let best = { from: 0.5, length: 0 };
+  let from = 0;
+  for (let step = 0; step <= LINE_STEPS; step++) {
+    if (isHidden(at(step / LINE_STEPS))) {
+      from = step + 1;
+    } else if (step - from > best.length) {
+      best = { from: from / LINE_STEPS, length: step - from };
+    }
+  }
+  return at(best.from + best.length / LINE_STEPS / 2);
+}
+
+function house(box, size, peopleColumns) {
   const { thing } = box;
-  const own = sizeOf(thing, size);
+  const own = sizeOf(thing, size, peopleColumns);
   const x = box.x + (box.width - own.width) / 2;
   const y = box.y + (box.height - own.height) / 2;
   const top = y + size.roof + size.server + size.wait;
@@ -165,7 +194,7 @@ function house(box, size) {
   });
   const shelves = size.slot ? Array.from({ length: own.rows }, (_, row) => ({ y: top + row * size.row })) : [];
   return {
-    kind: "house", host: thing.host, server: thing.server, x, y, width: own.width, height: own.height,
+    kind: "house", host: thing.server.host, server: thing.server, x, y, width: own.width, height: own.height,
     roof: size.roof, residents, shelves, cell: size.cell, slot: size.slot,
     ...serverPart(x, y + size.roof, own.width, size),
   };
@@ -174,11 +203,11 @@ function house(box, size) {
 function hub(box, size) {
   const centre = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   if (box.thing.kind === "cloud") {
-    return { kind: "cloud", host: null, ...box, anchor: centre };
+    return { kind: "cloud", host: null, residents: [], shelves: [], ...box, anchor: centre };
   }
   const head = size === LARGE ? 20 : 14;
   return {
-    kind: box.thing.kind, host: box.thing.host, server: box.thing.server,
+    kind: box.thing.kind, host: box.thing.server.host, server: box.thing.server,
     x: box.x, y: box.y, width: box.width, height: box.height, residents: [], shelves: [],
     ...serverPart(box.x, box.y + head, box.width, size),
   };
@@ -194,6 +223,8 @@ function serverPart(x, y, width, size) {
     icon: { x: left, y: middle - icon.height / 2, ...icon },
     label: { x: left + icon.width + (isLarge ? 14 : 9), y: middle, width: width - icon.width - (isLarge ? 56 : 28) },
     anchor: { x: left + icon.width / 2, y: middle },
-    wait: { x: x + width / 2, y: y + size.server + size.wait / 2 - (isLarge ? 2 : 1), width: width - (isLarge ? 32 : 12) },
+    wait: {
+      x: x + width / 2, y: y + size.server + size.wait / 2 - (isLarge ? 2 : 1), width: width - (isLarge ? 32 : 12),
+    },
   };
 }

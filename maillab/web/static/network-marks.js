@@ -2,7 +2,7 @@
 
 import { replace, svgElement } from "/static/dom.js";
 import { drawLetter, drawLock } from "/static/network-picture.js";
-import { duration, time } from "/static/words.js";
+import { time } from "/static/words.js";
 
 const MOST_SHOWN = 3; // letters side by side, before a number stands for them
 const LONGEST_LINE = 58;
@@ -28,7 +28,7 @@ export function markWaiting(picture, state, now, t, isDue = () => false) {
 }
 
 function markBox(node, { wait }, here, now, t, large) {
-  const words = here ? waitingWords(here, now, t, large) : "";
+  const words = here ? waitingWords(here, now, t) : "";
   if (node.dataset.words === words) {
     return;
   }
@@ -37,24 +37,31 @@ function markBox(node, { wait }, here, now, t, large) {
     replace(node);
     return;
   }
-  const size = large ? 13 : 10;
-  const width = Math.min(wait.width, words.length * size * 0.56 + 34);
+  const size = large ? 13 : 11;
+  const width = words.length * size * 0.55 + (large ? 46 : 34);
+  const left = wait.x - width / 2;
   replace(node,
-    svgElement("rect", { x: wait.x - width / 2, y: wait.y - size, width, height: size * 2, rx: size }),
-    svgElement("g", { transform: `translate(${wait.x - width / 2 + 16} ${wait.y}) scale(${large ? 0.66 : 0.5})` }, drawLetter("wait")),
-    svgElement("text", { x: wait.x + 12, y: wait.y + size * 0.36, "font-size": size, "text-anchor": "middle" }, words));
+    svgElement("rect", { x: left, y: wait.y - size, width, height: size * 2, rx: size }),
+    svgElement("g", { transform: `translate(${left + (large ? 18 : 13)} ${wait.y}) scale(${large ? 0.66 : 0.5})` },
+      drawLetter("wait")),
+    svgElement("text", {
+      x: wait.x + (large ? 13 : 9), y: wait.y + size * 0.36, "font-size": size, "text-anchor": "middle",
+    }, words));
 }
 
-function waitingWords({ count, due }, now, t, large) {
-  const many = t.plural("waiting", count);
+function waitingWords({ count, due }, now, t) {
   if (now === null) {
-    return large ? `${many}, ${t("waiting.at", { time: time(due) })}` : `${many}: ${time(due)}`;
+    return t.plural("waiting.at", count, { time: time(due) });
   }
   const left = Math.ceil((due - now) / 1000);
-  if (left <= 0) {
-    return large ? `${many}, ${t("waiting.now")}` : many;
-  }
-  return large ? `${many}, ${t("waiting.in", { time: duration(left) })}` : `${many}: ${duration(left)}`;
+  return left > 0 ? t.plural("waiting.in", count, { time: countdown(left) }) : t.plural("waiting.now", count);
+}
+
+// 1:07 or 2:00:05: as on an oven, short enough for a small house.
+function countdown(seconds) {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  const two = (n) => String(n).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
 // How many letters lie in each mailbox.
@@ -79,10 +86,8 @@ export function markLocks(picture, state) {
   const words = secure.join();
   if (picture.locks.dataset.words !== words) {
     picture.locks.dataset.words = words;
-    replace(picture.locks, picture.plan.links.filter(({ key }) => secure.includes(key)).map(({ points }) => {
-      const [one, other] = points;
-      return drawLock((one.x + other.x) / 2, (one.y + other.y) / 2);
-    }));
+    const links = picture.plan.links.filter(({ key }) => secure.includes(key));
+    replace(picture.locks, links.map(({ middles: [{ x, y }] }) => drawLock(x, y)));
   }
 }
 

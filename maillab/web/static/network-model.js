@@ -16,12 +16,23 @@ const LETTERS_KEPT = 2000;
 export const isStep = (record) => STEPS.has(record.event);
 export const isDialogue = (record) => DIALOGUE.has(record.event);
 
-// copies: queue id to { queueId, trace, host, subject, isNotice, isHeld, ways }: the letters that lie at a server or are
-//         on their way from it; ways: next hop to { stage: "leaving" or "waiting", due, reply, attempt, openCount }
+// copies: queue id to { queueId, trace, host, subject, isNotice, isHeld, ways }: the letters that are at a server or on
+//         their way from it; ways: next hop to { stage: "leaving" or "waiting", due, attempt, openCount }
 // letters: trace to { subject, isNotice }
 // secure: the links on which the last mail went encrypted
 export function beginning() {
-  return { copies: new Map(), connections: new Map(), secure: new Map(), stored: new Map(), letters: new Map() };
+  const [copies, connections, letters, secure, stored] = Array.from({ length: 5 }, () => new Map());
+  return { copies, connections, letters, secure, stored };
+}
+
+// The letters that wait, as GET /api/lab/queue tells of them; one that was not tried yet is on its way.
+export function waitingCopies(queue) {
+  return queue.map(({ queue_id: queueId, trace, server: host, recipients }) => {
+    const tried = recipients.filter(({ attempts }) => attempts > 0);
+    const ways = new Map(tried.map(({ next_hop: nextHop, due_at: due, attempts: attempt }) =>
+      [nextHop, { stage: "waiting", due: Date.parse(due), attempt, openCount: 1 }]));
+    return { queueId, trace, host, subject: null, isNotice: false, isHeld: false, ways };
+  }).filter(({ ways }) => ways.size);
 }
 
 // Takes one record into the state, and gives the moves of letters that it means:
@@ -133,9 +144,9 @@ const MEANINGS = {
     const copy = copyOf(state, record);
     const from = wayOrServer(copy, record);
     const due = Date.parse(record.lab_at ?? record.at) + record.retry_in_seconds * 1000;
-    const { reply, attempt } = record;
+    const { attempt } = record;
     copy.isHeld = false;
-    copy.ways.set(record.next_hop, { stage: "waiting", due, reply, attempt, openCount: record.recipients.length });
+    copy.ways.set(record.next_hop, { stage: "waiting", due, attempt, openCount: record.recipients.length });
     return back(record, from, "wait");
   },
 

@@ -5,7 +5,6 @@ import { linkKey } from "/static/network-layout.js";
 
 const CHARACTER = 0.56; // of the font's size: how wide one is on average
 const OUTSIDE = 34; // how far from a house a client stands that is nobody's PC in it
-const ON_THE_WAY = 0.45; // where on a link a letter waits for the next server's answer
 
 const ENVELOPE = "M-13-9h26v18h-26zM-13-9 0 2 13-9";
 
@@ -26,17 +25,18 @@ export function drawPicture(plan, t, app) {
 
   // The points along which something goes from one place to another; null where the picture does not have one.
   function path(from, to) {
-    const [hostFrom, hostTo] = [hostOf(from), hostOf(to)];
-    if (hostFrom && hostTo && hostFrom !== hostTo) {
-      const whole = route(hostFrom, hostTo);
-      const start = from.way ? cut(whole, ON_THE_WAY)[1] : whole;
-      return to.way ? null : start;
+    const [start, end] = [hostOf(from), hostOf(to)];
+    if (to.way) {
+      return leg(...to.way).first;
     }
-    if (to.way && from.server === to.way[0]) {
-      return cut(route(...to.way), ON_THE_WAY)[0];
+    if (from.way && start === end) {
+      return leg(...from.way).first?.slice().reverse() ?? null;
     }
-    if (from.way && to.server === from.way[0]) {
-      return cut(route(...from.way), ON_THE_WAY)[0].reverse();
+    if (from.way) {
+      return leg(...from.way).second;
+    }
+    if (from.server && to.server && start !== end) {
+      return route(start, end);
     }
     const ends = [point(from), point(to)];
     return ends.every(Boolean) ? ends : null;
@@ -48,9 +48,22 @@ export function drawPicture(plan, t, app) {
     const link = ways.get(linkKey(from, to));
     const points = link?.points ?? [boxes.get(from)?.anchor, boxes.get(to)?.anchor];
     if (!points.every(Boolean)) {
-      return [];
+      return null;
     }
     return link && link.from !== from ? [...points].reverse() : points;
+  }
+
+  // A way in two parts, before and behind the place where a letter waits for the next server's answer.
+  function leg(from, to) {
+    const whole = route(from, to);
+    if (!whole) {
+      return { first: null, second: null };
+    }
+    const link = ways.get(linkKey(from, to));
+    const [one, other] = whole;
+    const middle = link ? link.middles[link.from === from ? 0 : 1]
+      : { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 };
+    return { first: [one, middle], second: [middle, ...whole.slice(1)] };
   }
 
   function point(place) {
@@ -64,7 +77,7 @@ export function drawPicture(plan, t, app) {
       return residents.get(place.mailbox)?.slot ?? null;
     }
     if (place.way) {
-      return cut(route(...place.way), ON_THE_WAY)[0].at(-1) ?? null;
+      return leg(...place.way).first?.at(-1) ?? null;
     }
     const box = boxes.get(place.outside);
     return box ? { x: Math.max(16, box.x - OUTSIDE), y: Math.min(plan.height - 16, box.y + box.height - 20) } : null;
@@ -74,26 +87,8 @@ export function drawPicture(plan, t, app) {
   const residentNode = (address) => node.querySelector(`[data-person="${CSS.escape(address)}"]`);
   const slotNode = (address) => node.querySelector(`[data-mailbox="${CSS.escape(address)}"]`);
   const waitNode = (host) => node.querySelector(`[data-wait="${CSS.escape(host)}"]`);
-  const boxNode = (host) => node.querySelector(`[data-host="${CSS.escape(host)}"]`);
 
-  return { node, plan, path, point, route, rest, flying, bubbles, locks, linkNode, residentNode, slotNode, waitNode, boxNode };
-}
-
-// The two parts of a line of points, cut at a share of its length.
-function cut(points, share) {
-  if (points.length < 2) {
-    return [points, points];
-  }
-  const lengths = points.slice(1).map((end, index) => Math.hypot(end.x - points[index].x, end.y - points[index].y));
-  let left = share * lengths.reduce((sum, length) => sum + length, 0);
-  let index = 0;
-  while (left > lengths[index] && index < lengths.length - 1) {
-    left -= lengths[index++];
-  }
-  const part = lengths[index] ? left / lengths[index] : 0;
-  const [one, other] = [points[index], points[index + 1]];
-  const middle = { x: one.x + (other.x - one.x) * part, y: one.y + (other.y - one.y) * part };
-  return [[...points.slice(0, index + 1), middle], [middle, ...points.slice(index + 1)]];
+  return { node, plan, path, point, rest, flying, bubbles, locks, linkNode, residentNode, slotNode, waitNode };
 }
 
 function drawLink({ key, points, isBackup }) {
@@ -108,19 +103,20 @@ function drawBox(box, plan, t, app) {
     return drawCloud(box, t);
   }
   const large = plan.size === "large";
-  const [big, small] = large ? [15.5, 13.5] : [11, 10.5];
+  const [big, small] = large ? [15.5, 13.5] : [13, 12];
   const { server, label } = box;
   const name = box.kind === "house" ? server.domains.join(", ") : t(`kind.${box.kind}`);
   const address = server.address ?? server.smtp;
   const lines = large || box.kind !== "house" ? [[server.host, big, "net-host"], [address, small, "net-address"]]
     : [[address, small, "net-address"]];
+  const top = (index, size) => label.y + size * 0.35 + (index - (lines.length - 1) / 2) * size * 1.4;
   const group = svgElement("g", { class: `net-box net-${box.kind}`, data: { host: box.host } },
     svgElement("title", {}, t("box", { host: server.host, address, domains: server.domains.join(", ") || "-" })),
     shape(box, name, large),
     rack(box.icon),
-    lines.map(([text, size, kind], index) => svgElement("text", {
-      class: kind, x: label.x, y: label.y + size * 0.35 + (index - (lines.length - 1) / 2) * size * 1.4, "font-size": size,
-    }, fitted(text, label.width, size))),
+    lines.map(([text, size, kind], index) =>
+      svgElement("text", { class: kind, x: label.x, y: top(index, size), "font-size": size },
+        fitted(text, label.width, size))),
     svgElement("g", { class: "net-wait", data: { wait: box.host } }));
   const shelves = box.shelves.map(({ y }) =>
     svgElement("rect", { class: "net-shelf", x: box.x + 10, y, width: box.width - 20, height: 32, rx: 4 }));
@@ -130,24 +126,26 @@ function drawBox(box, plan, t, app) {
 function shape(box, name, large) {
   const { x, y, width, height } = box;
   if (box.kind !== "house") {
-    const size = large ? 12.5 : 10;
+    const size = large ? 12.5 : 11;
     return [
       svgElement("rect", { class: "net-wall", x, y, width, height, rx: 8 }),
-      svgElement("text", { class: "net-kind", x: x + width / 2, y: y + size * 1.45, "font-size": size, "text-anchor": "middle" },
-        name),
+      centred("net-kind", x + width / 2, y + size * 1.45, size, name),
     ];
   }
   const { roof } = box;
-  const size = large ? 18 : 13;
+  const size = large ? 18 : 14;
   const slope = large ? 34 : 20;
   return [
-    svgElement("path", { class: "net-wall", d: `M${x} ${y + roof - 2}v${height - roof - 4}q0 6 6 6h${width - 12}q6 0 6-6v${4 + roof - height}z` }),
+    svgElement("path", {
+      class: "net-wall",
+      d: `M${x} ${y + roof - 2}v${height - roof - 4}q0 6 6 6h${width - 12}q6 0 6-6v${4 + roof - height}z`,
+    }),
     svgElement("path", {
       class: "net-roof",
-      d: `M${x - 10} ${y + roof}L${x + slope - 6} ${y + 4}q3-4 8-4H${x + width - slope - 2}q5 0 8 4L${x + width + 10} ${y + roof}z`,
+      d: `M${x - 10} ${y + roof}L${x + slope - 6} ${y + 4}q3-4 8-4H${x + width - slope - 2}q5 0 8 4` +
+        `L${x + width + 10} ${y + roof}z`,
     }),
-    svgElement("text", { class: "net-domain", x: x + width / 2, y: y + roof / 2 + size * 0.38, "font-size": size, "text-anchor": "middle" },
-      fitted(name, width - 2 * slope + 14, size)),
+    centred("net-domain", x + width / 2, y + roof / 2 + size * 0.38, size, fitted(name, width - 2 * slope + 14, size)),
   ];
 }
 
@@ -162,21 +160,23 @@ function rack({ x, y, width, height }) {
 }
 
 function drawPerson({ address, user, pc, slot }, box, large, t, app) {
-  const size = large ? 15 : 10.5;
-  const name = svgElement("text", { class: "net-name", x: pc.x, y: pc.y + (large ? 40 : 24), "font-size": size, "text-anchor": "middle" },
-    fitted(user, box.cell - 4, size));
+  const size = large ? 15 : 12.5;
+  const [above, height] = large ? [26, 72] : [18, 48];
+  const touch = { x: pc.x - box.cell / 2 + 2, y: pc.y - above, width: box.cell - 4, height };
+  const label = t("pc", { address });
   const computer = svgElement("a", {
-    class: "net-person", href: app.link("desktop", address), "aria-label": t("pc", { address }), data: { person: address },
+    class: "net-person", href: app.link("desktop", address), "aria-label": label, data: { person: address },
   },
-  svgElement("title", {}, t("pc", { address })),
-  svgElement("rect", {
-    class: "net-touch", x: pc.x - box.cell / 2 + 2, y: pc.y - (large ? 26 : 18), width: box.cell - 4, height: large ? 72 : 46, rx: 6,
-  }),
-  screen(pc, large ? 1 : 0.58), name);
+  svgElement("title", {}, label),
+  svgElement("rect", { class: "net-touch", ...touch, rx: 6 }),
+  screen(pc, large ? 1 : 0.58),
+  centred("net-name", pc.x, pc.y + (large ? 40 : 25), size, fitted(user, box.cell - 4, size)));
   const mailbox = svgElement("a", {
-    class: "net-slot", href: app.link("mailboxes", address), "aria-label": t("mailbox", { address }), data: { mailbox: address },
+    class: "net-slot", href: app.link("mailboxes", address), "aria-label": t("mailbox", { address }),
+    data: { mailbox: address },
   }, svgElement("title", {}, t("mailbox", { address })), drawSlot(slot, box.slot));
-  return [large && svgElement("path", { class: "net-cable", d: `M${pc.x} ${slot.y + 16}V${pc.y - 22}` }), computer, mailbox];
+  const cable = large && svgElement("path", { class: "net-cable", d: `M${pc.x} ${slot.y + 16}V${pc.y - 22}` });
+  return [cable, computer, mailbox];
 }
 
 function screen({ x, y }, scale) {
@@ -190,14 +190,16 @@ function drawSlot({ x, y }, size) {
   if (!size) {
     return [
       svgElement("circle", { class: "net-badge", cx: x, cy: y, r: 8.5 }),
-      svgElement("text", { class: "net-count", x, y: y + 3.5, "font-size": 10, "text-anchor": "middle" }),
+      centred("net-count", x, y + 3.5, 10),
     ];
   }
   const { width, height } = size;
   return [
-    svgElement("rect", { class: "net-opening", x: x - width / 2, y: y - height / 2 + 2, width, height: height - 4, rx: 4 }),
+    svgElement("rect", {
+      class: "net-opening", x: x - width / 2, y: y - height / 2 + 2, width, height: height - 4, rx: 4,
+    }),
     svgElement("path", { class: "net-envelope", d: ENVELOPE, transform: `translate(${x - 7} ${y}) scale(0.72)` }),
-    svgElement("text", { class: "net-count", x: x + 12, y: y + 5, "font-size": 14, "text-anchor": "middle" }),
+    centred("net-count", x + 12, y + 5, 14),
   ];
 }
 
@@ -207,8 +209,11 @@ function drawCloud({ anchor: { x, y } }, t) {
       transform: `translate(${x} ${y})`,
       d: "M-70 34a30 30 0 0 1-4-60a40 40 0 0 1 72-16a34 34 0 0 1 56 18a30 30 0 0 1 8 58z",
     }),
-    svgElement("text", { x, y: y + 6, "font-size": 13, "text-anchor": "middle" }, t("cloud")));
+    centred("net-kind", x, y + 6, 13, t("cloud")));
 }
+
+const centred = (kind, x, y, size, ...text) =>
+  svgElement("text", { class: kind, x, y, "font-size": size, "text-anchor": "middle" }, ...text);
 
 // As much of a text as has room; the whole is in the title beside it.
 function fitted(text, width, size) {
@@ -245,7 +250,7 @@ export function serverTable(info, people, t) {
     element("td", { class: "mono" }, server.address ?? "-"),
     element("td", { class: "mono" }, server.smtp ?? "-"),
     element("td", { class: "mono" }, [server.submission, server.submissions].filter(Boolean).join(", ") || "-"),
-    element("td", {}, people.filter((person) => person.host === server.host).map(({ user }) => user).join(", ") || "-")));
+    element("td", {}, people.filter(({ host }) => host === server.host).map(({ user }) => user).join(", ") || "-")));
   const heads = ["host", "domains", "address", "smtp", "submission", "people"];
   return element("table", { class: "table" },
     element("thead", {}, element("tr", {}, heads.map((head) => element("th", { scope: "col" }, t(`table.${head}`))))),

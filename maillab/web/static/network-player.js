@@ -9,7 +9,7 @@ export const SPEEDS = { slow: 0.5, normal: 1, fast: 2, fastest: 5 };
 const TRACES_SHOWN = 30;
 
 // `does` is what the controls do: back, toggle, forward, goTo(place), live, setSpeed(name), setDialogue(yes), and
-// chooseTrace(id or ""). `show` draws them as things stand.
+// chooseTrace(id, or "" for none). `show` draws them as things stand.
 export function controls(t, does, { speed, dialogue, replay }) {
   const button = (name, label, click) => element("button", {
     type: "button", class: "round", "aria-label": label, title: label, on: { click },
@@ -17,10 +17,12 @@ export function controls(t, does, { speed, dialogue, replay }) {
   const back = button("back", t("back"), does.back);
   const toggle = button("pause", t("pause"), does.toggle);
   const forward = button("forward", t("forward"), does.forward);
-  const live = element("button", { type: "button", class: "net-live", title: t("live.title"), on: { click: does.live } },
-    icon("live"), t("live"));
+  const live = element("button", {
+    type: "button", class: "net-live", title: t("live.title"), on: { click: does.live },
+  }, icon("live"), t("live"));
   const slider = element("input", {
-    type: "range", min: 0, max: 0, step: 1, "aria-label": t("place"), on: { input: () => does.goTo(Number(slider.value)) },
+    type: "range", min: 0, max: 0, step: 1, "aria-label": t("place"),
+    on: { input: () => does.goTo(Number(slider.value)) },
   });
   const place = element("span", { class: "muted net-place" });
   const chosen = select(t("show"), [["", t("show.live")]], replay ?? "", (value) => does.chooseTrace(value));

@@ -4,7 +4,7 @@ import { duration } from "/static/words.js";
 
 const MOST_NAMES = 3;
 
-// `letter` is what is known of the mail: { subject }. `name` shortens what is long.
+// `letter` is what is known of the mail: { subject }.
 export function told(record, letter, t) {
   const subject = record.subject ?? letter?.subject;
   const values = {
@@ -13,7 +13,7 @@ export function told(record, letter, t) {
     sender: record.sender || t("nobody"),
     recipients: names(record.recipients ?? [], t),
     answers: (record.answers ?? []).join(", "),
-    wait: duration(record.retry_in_seconds ?? 0),
+    wait: duration(record.retry_in_seconds ?? 0, "long"),
   };
   const key = `told.${record.event}`;
   const variant = variantOf(record);

@@ -6,7 +6,7 @@ import { clock } from "/static/network-clock.js";
 import { layout } from "/static/network-layout.js";
 import { flights } from "/static/network-letters.js";
 import { markLocks, markMailboxes, markResting, markSpoken, markWaiting } from "/static/network-marks.js";
-import { advance, beginning, isDialogue, isStep, speakerOf } from "/static/network-model.js";
+import { advance, beginning, isDialogue, isStep, speakerOf, waitingCopies } from "/static/network-model.js";
 import { drawPicture, serverTable } from "/static/network-picture.js";
 import { controls, SPEEDS } from "/static/network-player.js";
 import { recordsOf, Reel } from "/static/network-reel.js";
@@ -20,6 +20,8 @@ const BUBBLE_MS = 4000;
 const NARROW_PIXELS = 640;
 const ROOM_FOR_OTHERS_PIXELS = 330; // above and below the picture, so that all of it is seen at once
 const LEAST_HEIGHT_PIXELS = 300;
+const MANY_SERVERS = 8;
+const LEAST_HEIGHT_OF_MANY_PIXELS = 600;
 
 // What lasts while other views are shown, and when the language changes.
 const session = { speed: "normal", dialogue: false, replay: null, at: 0 };
@@ -31,11 +33,14 @@ export async function mount(root, params, app) {
   return () => view.end();
 }
 
+const isStop = (record) => isStep(record) || (session.dialogue && isDialogue(record));
+
 const world = {
-  isHost: (name) => Boolean(name) && [...lab.info.servers, ...lab.info.foreign].some(({ host }) => host === name.toLowerCase()),
+  isHost: (name) => [...lab.info.servers, ...lab.info.foreign].some(({ host }) => host === name?.toLowerCase()),
   isOurs: (name) => lab.info.servers.some(({ host }) => host === name),
   personOf: (address) => lab.personOf(address) ?? null,
-  userAt: (host, name) => lab.people.find((person) => person.host === host && person.user === name.toLowerCase()) ?? null,
+  userAt: (host, name) =>
+    lab.people.find((person) => person.host === host && person.user === name.toLowerCase()) ?? null,
 };
 
 class View {
@@ -68,7 +73,7 @@ class View {
     this.links = element("p", { class: "net-links" });
     const table = element("div", { class: "net-table" }, serverTable(lab.info, lab.people, t));
     replace(this.root,
-      element("div", { class: "toolbar net-head" }, element("h1", {}, t("heading")), element("span", { class: "grow" }), this.clock.node),
+      element("div", { class: "toolbar net-head" }, element("h1", { class: "grow" }, t("heading")), this.clock.node),
       this.stage,
       element("section", { class: "card net-player", "aria-label": t("controls") },
         element("div", { class: "net-telling" }, this.sentence, this.links), this.controls.node),
@@ -108,7 +113,8 @@ class View {
     const { stage } = this;
     const width = stage.clientWidth || innerWidth;
     const isNarrow = width < NARROW_PIXELS;
-    const height = isNarrow ? Infinity : Math.max(LEAST_HEIGHT_PIXELS, innerHeight - ROOM_FOR_OTHERS_PIXELS);
+    const least = lab.info.servers.length > MANY_SERVERS ? LEAST_HEIGHT_OF_MANY_PIXELS : LEAST_HEIGHT_PIXELS;
+    const height = isNarrow ? Infinity : Math.max(least, innerHeight - ROOM_FOR_OTHERS_PIXELS);
     this.size = `${width} ${isNarrow ? 0 : innerHeight}`;
     const focused = document.activeElement?.closest?.("[data-person], [data-mailbox]")?.dataset;
     this.picture = drawPicture(layout(lab.info, lab.people, width, height), this.t, this.app);
@@ -151,17 +157,10 @@ class View {
 
   // Letters that have waited for longer than the records here go back.
   async readQueue() {
-    this.waiting = new Map();
-    for (const { queue_id: queueId, trace, server: host, recipients } of await lab.get("/queue")) {
-      const ways = new Map(recipients.filter(({ attempts }) => attempts > 0).map((recipient) => [recipient.next_hop, {
-        stage: "waiting", due: Date.parse(recipient.due_at), reply: recipient.last_reply, attempt: recipient.attempts, openCount: 1,
-      }]));
-      if (ways.size && !this.live.copies.has(queueId)) {
-        const copy = { queueId, trace, host, subject: null, isNotice: false, isHeld: false, ways };
-        this.live.copies.set(queueId, copy);
-        this.waiting.set(queueId, copy);
-      }
-    }
+    const copies = waitingCopies(await lab.get("/queue"));
+    const unknown = copies.filter(({ queueId }) => !this.live.copies.has(queueId));
+    this.waiting = new Map(unknown.map((copy) => [copy.queueId, copy]));
+    this.waiting.forEach((copy, queueId) => this.live.copies.set(queueId, copy));
     this.mark();
   }
 
@@ -195,7 +194,7 @@ class View {
       clearTimeout(this.hush);
       this.hush = setTimeout(() => markSpoken(this.picture, null), BUBBLE_MS);
     }
-    if (!moves.length && (isStep(record) || (session.dialogue && isDialogue(record)))) {
+    if (!moves.length && isStop(record) && !this.flights.isDue(() => true)) {
       this.tellSoon(record);
     }
   }
@@ -217,7 +216,7 @@ class View {
 
   tell(record, state) {
     this.toldAt = performance.now();
-    session.at = this.reel?.at ?? 0;
+    session.at = this.reel?.at ?? session.at;
     if (!record) {
       this.sentence.textContent = this.t("hint");
       replace(this.links);
@@ -225,9 +224,10 @@ class View {
     }
     replace(this.sentence, element("time", { class: "muted", datetime: record.at }, time(record.at)), " ",
       told(record, state.letters.get(record.trace), this.t));
+    const { trace } = record;
     replace(this.links,
-      record.trace && element("a", { href: this.app.link("traces", record.trace) }, this.t("ladder")),
-      record.trace && !this.replay && element("a", { href: this.app.link("replay", record.trace) }, this.t("replay.this")));
+      trace && element("a", { href: this.app.link("traces", trace) }, this.t("ladder")),
+      trace && !this.replay && element("a", { href: this.app.link("replay", trace) }, this.t("replay.this")));
   }
 
   say(record, state) {
@@ -250,6 +250,7 @@ class View {
   // --- paused, step by step, or a replay
 
   goLive() {
+    session.replay = null;
     this.reel?.end();
     this.reel = null;
     this.flights.clear();
@@ -318,7 +319,7 @@ class View {
 
   showControls() {
     const { reel } = this;
-    const length = reel?.length ?? lab.records.filter((each) => isStep(each) || (session.dialogue && isDialogue(each))).length;
+    const length = reel?.length ?? lab.records.filter(isStop).length;
     this.controls.show({
       isLive: !reel, isPlaying: reel?.isPlaying ?? false, at: reel?.at ?? length, length, newCount: reel?.newCount ?? 0,
     });

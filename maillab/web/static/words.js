@@ -66,23 +66,24 @@ export const dateTime = (iso) =>
 
 export const date = (iso) => formatter(Intl.DateTimeFormat, { dateStyle: "medium" }).format(new Date(iso));
 
-const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-// 79 ms, 1.6 sec, 2 min 5 sec, 1 hr: two units at most, the smaller one left out where it is nothing.
-export function duration(seconds) {
+// 79 ms, 1.6 sec, 2 min 5 sec, 1 hr: two units at most, the smaller one left out where it is nothing. In sentences,
+// "long" writes them out.
+export function duration(seconds, unitDisplay = "short") {
   if (seconds < 0.9995) {
-    return unit(Math.round(seconds * 1000), "millisecond");
+    return unit(Math.round(seconds * 1000), "millisecond", 0, unitDisplay);
   }
   if (seconds < 9.95) {
-    return unit(seconds, "second", 1);
+    return unit(seconds, "second", 1, unitDisplay);
   }
   let rest = Math.round(seconds);
   const parts = [];
-  for (const [name, size] of [...UNITS, ["second", 1]]) {
+  for (const [name, size] of UNITS) {
     const count = Math.floor(rest / size);
     rest -= count * size;
     if (count) {
-      parts.push(unit(count, name));
+      parts.push(unit(count, name, 0, unitDisplay));
     }
     if (parts.length === 2 || (parts.length && !count)) {
       break;
@@ -96,6 +97,6 @@ export function octets(n) {
   return unit(count, name, name === "byte" ? 0 : 1, name === "byte" ? "long" : "short");
 }
 
-function unit(count, name, maximumFractionDigits = 0, unitDisplay = "short") {
+function unit(count, name, maximumFractionDigits, unitDisplay) {
   return number(count, { style: "unit", unit: name, unitDisplay, maximumFractionDigits });
 }
