@@ -25,12 +25,13 @@ export function beginning() {
   return { copies, connections, letters, secure, stored };
 }
 
-// The letters that wait, as GET /api/lab/queue tells of them; one that was not tried yet is on its way.
+// The letters that wait, as GET /api/lab/queue tells of them; one that was not tried yet is on its way. It names the
+// domain that a letter is for, and records the host that is tried.
 export function waitingCopies(queue) {
   return queue.map(({ queue_id: queueId, trace, server: host, recipients }) => {
     const tried = recipients.filter(({ attempts }) => attempts > 0);
     const ways = new Map(tried.map(({ next_hop: nextHop, due_at: due, attempts: attempt }) =>
-      [nextHop, { stage: "waiting", due: Date.parse(due), attempt, openCount: 1 }]));
+      [nextHop, { stage: "waiting", due: Date.parse(due), attempt, openCount: 1, isByDomain: true }]));
     return { queueId, trace, host, subject: null, isNotice: false, isHeld: false, ways };
   }).filter(({ ways }) => ways.size);
 }
@@ -124,6 +125,7 @@ const MEANINGS = {
     const copy = copyOf(state, record);
     copy.isHeld = false;
     const openCount = record.recipients.length;
+    copy.ways.forEach((way, hop) => way.isByDomain && copy.ways.delete(hop));
     copy.ways.set(record.next_hop, { stage: "leaving", at: record.at, attempt: record.attempt, openCount });
     return [{
       key: `${record.queue_id} ${record.next_hop}`, after: record.queue_id,

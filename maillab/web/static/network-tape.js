@@ -21,7 +21,10 @@ export function tape(world, records, { withDialogue = false, copies = new Map() 
 
   function begin() {
     state = beginning();
-    copies.forEach((copy, id) => state.copies.set(id, { ...copy, ways: new Map(copy.ways) }));
+    copies.forEach((copy, id) => {
+      const ways = [...copy.ways].map(([hop, way]) => [hop, { ...way }]);
+      state.copies.set(id, { ...copy, ways: new Map(ways) });
+    });
     taken = 0;
     at = 0;
   }
