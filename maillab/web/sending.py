@@ -15,7 +15,6 @@ from maillab.lab.lab import Lab
 from maillab.lab.post import MailRefusedError
 from maillab.lab.spec import SMTP_PORT
 from maillab.mail.address import Address, AddressError
-from maillab.mailserver.queue import Work
 from maillab.network.endpoint import Endpoint
 from maillab.smtp.outcome import Delivered, Outcome
 from maillab.web.desk import Desk
@@ -64,7 +63,7 @@ async def send(desk: Desk, request: Request) -> Response:
 
 async def queue(desk: Desk, _request: Request) -> Response:
     """What waits for delivery, at all servers of this process."""
-    return json_list(_waiting(desk.lab.queue()))
+    return json_list(_waiting(desk.lab))
 
 
 async def retry(desk: Desk, request: Request) -> Response:
@@ -159,16 +158,19 @@ def _answers(outcomes: Mapping[Address, Outcome]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _waiting(works: list[tuple[str, Work]]) -> Iterator[dict[str, Any]]:
-    for server, work in works:
+def _waiting(lab: Lab) -> Iterator[dict[str, Any]]:
+    for server, work in lab.queue():
         entry = work.entry
+        trace = lab.trace_book.get(entry.trace)
         yield {
             "queue_id": entry.queue_id,
             "server": server,
             "trace": entry.trace,
             "sender": entry.sender,
+            "subject": trace and trace.subject,
             "size_octets": entry.size_octets,
             "accepted_at": rfc3339(entry.accepted_at),
+            "gives_up_at": rfc3339(entry.accepted_at + lab.spec.retry.give_up_after_seconds),
             "recipients": [
                 {
                     "address": recipient.address,

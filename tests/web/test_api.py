@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
@@ -224,7 +225,7 @@ async def test_html_and_files_are_handed_out_with_care(client: httpx.AsyncClient
 async def test_what_waits_is_listed_and_tried_again(client: httpx.AsyncClient, house: House) -> None:
     """A deferred mail is in the queue with its reason, and a retry on demand is one more attempt."""
     house.lab.book.moved("relay.example", 25, house.page._replace(port=1))
-    sent = (await send(client)).json()
+    sent = (await send(client, subject="waits")).json()
     queue: list[Any] = []
     while not (queue and queue[0]["recipients"][0]["last_reply"]):
         await house.quiet()
@@ -235,6 +236,9 @@ async def test_what_waits_is_listed_and_tried_again(client: httpx.AsyncClient, h
     (recipient,) = waiting["recipients"]
     assert (recipient["address"], recipient["next_hop"], recipient["attempts"]) == (BEN, "relay.example", 1)
     assert recipient["due_at"] > waiting["accepted_at"]
+    assert waiting["subject"] == "waits"
+    spans = [datetime.fromisoformat(waiting[key]) for key in ("accepted_at", "gives_up_at")]
+    assert (spans[1] - spans[0]).total_seconds() == house.lab.spec.retry.give_up_after_seconds
     retried = await client.post(f"/api/lab/queue/{waiting['queue_id']}/retry")
     assert retried.json() == {"queue_id": waiting["queue_id"], "servers": ["mail.nord.example"]}
     while recipient["attempts"] < 2:
