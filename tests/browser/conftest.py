@@ -89,8 +89,9 @@ def lab_process(tmp_path: Path) -> Iterator[StartLab]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests; each page has a profile of its own."""
-    from playwright.sync_api import sync_playwright  # where it is missing, nobody comes here
+    from playwright.sync_api import expect, sync_playwright  # where it is missing, nobody comes here
 
+    expect.set_options(timeout=WAIT_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_OPTIONS])
         yield browser

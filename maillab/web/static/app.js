@@ -25,7 +25,7 @@ const VIEWS = {
   queue: { module: "queue", nav: "queue" },
   faults: { module: "faults", nav: "faults" },
 };
-const NAVIGATION_OF = { replay: "", desktop: "" }; // views that belong to one that stands there
+const VIEWS_WITHIN = new Map([["replay", ""], ["desktop", ""]]); // the network's, in the navigation
 const THEMES = ["auto", "light", "dark"];
 const AGAIN_MS = 3000;
 const AWAY_MS = 1500; // a connection that is back at once was never worth a word
@@ -72,7 +72,7 @@ async function show({ focus }) {
   replace($("main"), root);
   showNavigation(name);
   try {
-    const view = VIEWS[name];
+    const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : null;
     if (!view) {
       throw new Error(t("nowhere"));
     }
@@ -98,7 +98,8 @@ function showFailure(root, error) {
   replace(root,
     element("h1", {}, t("failed")),
     element("p", { class: "notice bad" }, error.error ?? error.message, error.mend && `; ${error.mend}`),
-    element("p", {}, element("a", { class: "button", href: link("") }, t("home"))));
+    element("p", { class: "toolbar" }, element("a", { class: "button", href: link("") }, t("home")),
+      element("button", { type: "button", on: { click: () => location.reload() } }, t("reload"))));
 }
 
 function focusHeading(root) {
@@ -110,7 +111,7 @@ function focusHeading(root) {
 }
 
 function showNavigation(name) {
-  const current = NAVIGATION_OF[name] ?? name;
+  const current = VIEWS_WITHIN.get(name) ?? name;
   replace($("nav"), Object.entries(VIEWS).filter(([, view]) => view.nav).map(([path, view]) =>
     element("a", { href: link(path), "aria-current": path === current && "page" },
       icon(view.nav), element("span", {}, t(`nav.${view.nav}`)))));

@@ -4,7 +4,8 @@ import { svgElement } from "/static/dom.js";
 import { drawLetter } from "/static/network-picture.js";
 
 const FLIGHT_MS = 950;
-const REST_MS = 250; // after a flight, for the eye
+const LEG_MS = 600; // half a way: from one server to where the next one's answer is waited for, or from there on
+const REST_MS = 200; // after a flight, for the eye
 const MOST_FLYING = 24; // more at a time show nothing more: the rest is counted
 const MOST_PLANNED = 150;
 const COUNTED_MS = 1500; // how long a count stays
@@ -48,7 +49,7 @@ export function flights({ began, ended }) {
       return now;
     }
     const startAt = Math.max(now, restAt.get(move.after) ?? 0);
-    const endAt = startAt + FLIGHT_MS / speed;
+    const endAt = startAt + (move.to.way || move.from.way ? LEG_MS : FLIGHT_MS) / speed;
     if (move.key) {
       remember(move.key, endAt + REST_MS / speed, now);
     }
