@@ -59,7 +59,7 @@ class Acceptances:
         """`local` is our end of a connection that was opened after the record `before_seq`."""
         self._recorder = lab.recorder
         self._local = str(local)
-        self._before_seq = before_seq
+        self._before_seq: int | None = before_seq
         self._connection: str | None = None
         self._accepted: list[Record] = []
 
@@ -71,11 +71,12 @@ class Acceptances:
         self._recorder.remove_listener(self._listen)
 
     def greeted(self) -> None:
-        """The server has spoken, so that it has recorded who called."""
-        if self._connection is None:
+        """The server has spoken, so that it has recorded who called, unless it is of another process."""
+        if self._before_seq is not None:
             for record in self._recorder.after(self._before_seq):
                 if record["event"] == "connection.opened" and record["peer"] == self._local:
                     self._connection = record["connection"]
+            self._before_seq = None
 
     def take(self) -> list[Record]:
         """What was accepted since the last time."""

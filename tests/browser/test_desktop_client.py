@@ -41,7 +41,7 @@ SAID: Final = [
     *(f"Client: {line}" for line in LETTER),
     "Client: .",
     "Server: 250 Mail queued for delivery",
-    "Der Server hat deine E-Mail angenommen. Ihre Spur ansehen",
+    "Der Server hat deine E-Mail angenommen. Spur der E-Mail ansehen",
     "Client: QUIT",
     "Server: 221 Server beendet Verbindung.",
     "Socket zu 172.16.1.1:25 getrennt",
@@ -101,7 +101,7 @@ def test_carol_sends_the_lessons_mail_by_hand(lab_process: StartLab, browser_pag
         client.ask(line, answer)
     for line in (*LETTER, "."):
         client.type(line)
-    link = client.log.get_by_role("link", name="Ihre Spur ansehen")
+    link = client.log.get_by_role("link", name="Spur der E-Mail ansehen")
     expect(link).to_be_visible()
     client.type("QUIT")
     expect(client.lines).to_have_text(SAID)
@@ -193,6 +193,7 @@ def test_a_wrong_address_is_explained(lab_process: StartLab, browser_page: OpenP
     ):
         client.connect(server, port)
         expect(told).to_contain_text(sentence)
+    server_field = page.get_by_label("Serveradresse")
     for server, port, sentence in (
         ("nrod.example", "25", "„nrod.example“ gibt es hier nicht. Meintest du nord.example?"),
         ("zzz", "25", "„zzz“ gibt es hier nicht. Es gibt zum Beispiel: nord.example, sued.example, relay.example"),
@@ -200,7 +201,16 @@ def test_a_wrong_address_is_explained(lab_process: StartLab, browser_page: OpenP
     ):
         client.connect(server, port)
         expect(client.lines.last).to_have_text(f"Keine Verbindung: {sentence}")
+        expect(server_field).to_be_focused()
         expect(told).to_have_count(0)
+
+
+def test_an_encrypted_port_is_explained(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """At port 465 nobody greets who types, and the reason stands beside."""
+    client = open_client(lab_process("two-schools"), browser_page(), "#/desktop/anna@nord.example")
+    client.connect("nord.example", "465")
+    expect(client.lines).to_have_text(["Verbindung hergestellt"])
+    expect(client.state).to_contain_text("von Anfang an verschlüsselt (TLS)")
 
 
 def test_conversations_last_while_others_are_looked_at(lab_process: StartLab, browser_page: OpenPage) -> None:
@@ -269,7 +279,7 @@ def test_what_is_allowed_now_stands_beside(lab_process: StartLab, browser_page: 
         client.type(line)
     expect(client.state).to_have_text("Your turn: end the conversation, or begin another mail.")
     expect(onward).to_have_text(["QUIT", "MAIL FROM:<sender>"])
-    expect(client.guide.get_by_role("link", name="See its trace")).to_be_visible()
+    expect(client.guide.get_by_role("link", name=re.compile("See the mail.s trace"))).to_be_visible()
     client.type("STARTTLS")
     expect(client.state).to_contain_text("waits for encryption (TLS)")
     expect(onward).to_have_count(0)
@@ -353,7 +363,7 @@ def test_all_of_it_by_keyboard(lab_process: StartLab, browser_page: OpenPage) ->
         page.keyboard.press("Enter")
     expect(client.lines.last).to_have_text("Socket zu 172.16.1.1:25 getrennt")
     page.keyboard.press("Shift+Tab")
-    expect(client.log.get_by_role("link", name="Ihre Spur ansehen")).to_be_focused()
+    expect(client.log.get_by_role("link", name="Spur der E-Mail ansehen")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     expect(client.log).to_be_focused()
 

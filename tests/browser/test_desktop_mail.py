@@ -168,6 +168,25 @@ def test_hand_typed_mail_is_answered_by_its_envelope(lab_process: StartLab, brow
     expect(carol.page.get_by_label("Betreff")).to_have_value("Re:")
 
 
+def test_what_a_mail_says_stays_text(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """Markup in subject, address and body is shown in the inbox, read and quoted, and does nothing."""
+    evil = "<img src=http://evil.example/x onerror=document.title='hit'>"
+    lab = lab_process("gartenparty")
+    script = "</textarea><script>document.title='hit'</script>"
+    message = f'From: "{evil}" <bob@example.com>\nSubject: {evil}\n\n{evil}\n{script}\n'
+    lab.send("bob@example.com", "carol@example.com", message=message)
+    lab.wait_for("message.stored")
+    page = browser_page()
+    carol = open_program(lab, page, "carol@example.com")
+    expect(carol.rows.locator(".mail-subject")).to_have_text(evil)
+    carol.rows.click()
+    carol.pane.get_by_role("button", name="Antworten").click()
+    expect(page.get_by_label("An", exact=True)).to_have_value("bob@example.com")
+    expect(page.get_by_label("Text", exact=True)).to_have_value(re.compile(re.escape(f"> {evil}\n> {script}\n")))
+    expect(page.locator(".desktop img, .desktop script")).to_have_count(0)
+    expect(page).to_have_title(re.compile("^Mailprogramm"))
+
+
 def test_mail_by_keyboard(lab_process: StartLab, browser_page: OpenPage) -> None:
     """Arrows walk the inbox, Enter opens, and a whole mail is written and sent with keys alone."""
     lab = lab_process("two-schools")

@@ -28,8 +28,8 @@ class Connection {
   status = "closed"; // or "opening", or "open"
   dialogue = null;
   letter = null; // the trace of the last letter that was taken
+  place = null; // { host, address, port }, while somebody is there
   #socket = null;
-  #place = null; // { host, address, port }, once somebody is there
   #listeners = new Set();
 
   // Calls fn whenever something has changed; the answer ends it.
@@ -39,7 +39,7 @@ class Connection {
   }
 
   connect() {
-    this.#place = this.letter = this.dialogue = null;
+    this.place = this.letter = this.dialogue = null;
     this.status = "opening";
     const query = new URLSearchParams({ server: this.server.trim(), port: this.port.trim(), events: "1" });
     const socket = new WebSocket(`ws${location.protocol.slice(4)}//${location.host}/console?${query}`);
@@ -90,7 +90,7 @@ class Connection {
   #told({ event, ...values }) {
     if (event === "opened") {
       this.status = "open";
-      this.#place = values;
+      this.place = values;
       this.dialogue = new Dialogue();
       this.#add({ side: "frame", word: "opened", values });
     } else if (event === "heard") {
@@ -99,7 +99,7 @@ class Connection {
       this.#letterTaken(values.trace);
     } else if (event === "refused") {
       this.#add({ side: "frame", word: `refused.${values.reason}`, values });
-      this.#place = null;
+      this.place = null;
       this.#socket = null; // its end is nothing more to tell
       this.status = "closed";
     }
@@ -129,16 +129,16 @@ class Connection {
   #closed(code) {
     this.#socket = null;
     this.lines.filter(({ side, kind }) => side === "client" && !kind).forEach((line) => (line.kind = "unread"));
-    if (this.status !== "closed" && this.#place) {
+    if (this.status !== "closed" && this.place) {
       if (code !== 1000) {
         this.#add({ side: "frame", word: "lost", values: {} });
       }
-      this.#add({ side: "frame", word: "closed", values: this.#place });
+      this.#add({ side: "frame", word: "closed", values: this.place });
     } else if (this.status === "opening") {
       this.#add({ side: "frame", word: code === 1000 ? "given-up" : "lost", values: {} });
     }
     this.status = "closed";
-    this.#place = null;
+    this.place = null;
     this.#changed();
   }
 

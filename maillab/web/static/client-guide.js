@@ -3,6 +3,8 @@
 
 import { element, replace } from "/static/dom.js";
 
+const TLS_PORT = 465; // RFC 8314 section 3.3: TLS from the first octet, so that nobody greets who types
+
 // What comes into the field for a command; what stands in brackets is selected there, to be replaced.
 const TEMPLATES = {
   HELO: "HELO [{user}]",
@@ -60,8 +62,8 @@ export function guide(t, owner, connection, app, insert) {
   function show() {
     const { status, dialogue } = connection;
     const live = status === "open" ? dialogue : null;
-    const where = status !== "open" ? status : live.accepted > 0 && live.state === "ready" ? "done" : live.state;
-    const waiting = status === "open" && dialogue.waits && where !== "greeting";
+    const where = live ? stateOf(live, connection.place) : status;
+    const waiting = live?.waits && live.state !== "greeting";
     const now = JSON.stringify([where, waiting, dialogue?.reply, connection.letter, live?.onward, live?.besides]);
     if (now === shown) {
       return; // so that nothing moves under a finger, and nothing is read out twice
@@ -82,6 +84,13 @@ export function guide(t, owner, connection, app, insert) {
   }
 
   return { node, show };
+}
+
+function stateOf(dialogue, { port }) {
+  if (dialogue.state === "greeting" && port === TLS_PORT) {
+    return "greeting.tls";
+  }
+  return dialogue.accepted > 0 && dialogue.state === "ready" ? "done" : dialogue.state;
 }
 
 function template(t, owner, verb) {

@@ -40,8 +40,10 @@ class Inbox {
   onChange(fn) {
     const isMine = ({ event, mailbox }) => event === "message.stored" && mailbox === this.#address;
     const offRecords = lab.onRecords((records) => records.some(isMine) && this.look());
+    if (!this.#listeners.size) {
+      this.#whole = true;
+    }
     this.#listeners.add(fn);
-    this.#whole = true;
     this.look();
     return () => {
       offRecords();

@@ -18,17 +18,18 @@ export function mountProgram(root, owner, app, t) {
   let status = connection.status;
 
   const show = () => {
-    const wasEnding = connecting.hasFocusToLose();
+    const hadFocus = connecting.hasFocusToLose();
     connecting.show();
     output.show();
     message.show();
     beside.show();
     if (status !== connection.status) {
+      const before = status;
       status = connection.status;
       if (status === "open") {
         message.focus();
-      } else if (status === "closed" && wasEnding) {
-        connecting.focus();
+      } else if (status === "closed" && (hadFocus || before === "opening")) {
+        connecting.focus(before);
       }
     }
   };
@@ -87,7 +88,9 @@ function connectForm(t, connection) {
     element("div", { class: "client-buttons" }, connect, disconnect),
     problem);
   const hasFocusToLose = () => document.activeElement === disconnect;
-  return { node, show, hasFocusToLose, focus: () => connect.focus() };
+  // Who was refused has the address to look at; who has ended a conversation may begin another.
+  const focus = (before) => (before === "opening" ? server : connect).focus();
+  return { node, show, hasFocusToLose, focus };
 }
 
 // What was said, by whom, in words.
