@@ -18,7 +18,7 @@ from maillab.trace.ladder import LEAST_WIDTH, draw_ladder
 from maillab.trace.mermaid import draw_mermaid
 from maillab.trace.path import Trace, TraceBook, in_order
 from maillab.trace.record import Record
-from maillab.web.api import LATEST, WIDEST_LADDER
+from maillab.web.traces import LATEST, WIDEST_LADDER
 
 
 @click.command
@@ -58,7 +58,7 @@ def trace(
         return
     found = _find(_logged(logs), trace_id)
     if output_format == "json":
-        show_json(found.summary() | {"records": found.records})
+        show_json(found.document())
     elif output_format == "mermaid":
         click.echo(draw_mermaid(found, brief), nl=False)
     else:

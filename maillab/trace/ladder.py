@@ -36,7 +36,7 @@ def draw_ladder(
     """
     width = max(width, LEAST_WIDTH)
     story = Story(trace, brief, unfolded, wording)
-    times = [since(trace.started_at, step.at) if step.at else "" for step in story.steps]
+    times = [wording.number(since(trace.started_at, step.at)) if step.at else "" for step in story.steps]
     times_width = max(map(len, times), default=0)
     layout = OnArrows.fitting(width, times_width, story.lanes, story.steps) if len(story.lanes) > 1 else None
     drawn = layout or Beside(width, times_width, story.lanes, story.steps)

@@ -17,8 +17,7 @@ from maillab.trace.record import Record
 CLOSED_TALKS_LIMIT_COUNT: Final = 64
 """Connections between servers that are remembered after their end: the sender records its outcome after closing."""
 
-SUMMARY_LIMIT_COUNT: Final = 20
-"""So many copies stand in a summary; a list may hold a thousand."""
+SUMMARY_LIMIT_COUNT: Final = 20  # copies that stand in a summary; a list may hold a thousand
 
 SMTP_PROTOCOLS: Final = frozenset({"smtp", "submission", "submissions"})
 
@@ -177,6 +176,21 @@ class Trace:
             "for_trace": self.parent,
             "children": list(self.children),
         }
+
+    def document(self) -> dict[str, Any]:
+        """The whole trace in JSON values: its summary, all its records, and which of them make a conversation."""
+        conversations = [
+            {
+                "talk": said.key,
+                "run": said.run,
+                "server": said.server,
+                "client": said.client or said.hello or said.client_peer,
+                "transaction": [said.connection, said.transaction],
+                "seqs": [record["seq"] for record in said.records],
+            }
+            for said in self.conversations
+        ]
+        return self.summary() | {"conversations": conversations, "records": list(self.records)}
 
 
 def _same_conversation(told: Conversation, heard: Conversation) -> bool:

@@ -52,7 +52,7 @@ class _Picture:
         self._trace = trace
         self._story = story
         self._wording = wording
-        self._times = [since(trace.started_at, step.at) if step.at else "" for step in story.steps]
+        self._times = [wording.number(since(trace.started_at, step.at)) if step.at else "" for step in story.steps]
         self._layout = Layout.fitting(story.lanes, story.steps, self._times)
         self._width = self._layout.paper_width(story.steps)
 

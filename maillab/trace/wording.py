@@ -62,7 +62,11 @@ class Wording:
 
     def duration(self, seconds: float) -> str:
         """Seconds as people say them."""
-        return duration(seconds).replace(".", self.decimal_point).replace("days", self.days)
+        return self.number(duration(seconds)).replace("days", self.days)
+
+    def number(self, text: str) -> str:
+        """A number as the language writes it, from how Python does."""
+        return text.replace(".", self.decimal_point)
 
 
 ENGLISH: Final = Wording(
@@ -144,7 +148,7 @@ GERMAN: Final = Wording(
     later="{time} später",
     conversation="Client {client} an Server {server}",
     message="Nachricht",
-    message_of="Nachricht, {octets} Oktette",
+    message_of="Nachricht, {octets} Byte",
     written_here="{queue_id}, hier geschrieben",
     stored="{mailbox}, Nummer {uid}",
     encrypted="von hier an verschlüsselt ({version})",

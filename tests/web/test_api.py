@@ -78,8 +78,11 @@ async def test_mail_is_sent_and_traced(house: House, client: httpx.AsyncClient) 
     assert (summary["trace"], summary["state"], summary["subject"]) == (answer["trace"], "delivered", "Grüße")
     for name in (answer["trace"], answer["trace"].lower(), "latest"):
         trace = (await client.get(f"/api/lab/traces/{name}")).json()
-        records = trace.pop("records")
+        records, (talk, *_) = trace.pop("records"), trace.pop("conversations")
         assert trace == summary
+        assert (talk["client"], talk["server"]) == ("maillab-send", "mail.nord.example")
+        said = [record["line"] for record in records if record["seq"] in talk["seqs"] and "line" in record]
+        assert [said[0][:3], said[-1][:3]] == ["220", "221"]
         assert {"smtp.command", "message.accepted", "message.stored"} <= {record["event"] for record in records}
     where = f"/api/lab/traces/{answer['trace']}"
     text = await client.get(f"{where}/ladder.txt")

@@ -95,7 +95,7 @@ def test_pages_keep_to_their_policy() -> None:
             for reference in re.findall(r'(?:src|href|action)="([^"]*)"', text):
                 assert reference == "/login" or reference.removeprefix("/static/") in static_files()
         if name.endswith(".js"):
-            for imported in re.findall(r'(?:from|import\() ?"([^"]*)"', text):
+            for imported in re.findall(r'(?:from |import\()"([^"]*)"', text):
                 assert imported.removeprefix("/static/") in static_files()
         assert "innerHTML" not in text
         assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text) == []
