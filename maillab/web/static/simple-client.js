@@ -186,6 +186,7 @@ function messageForm(t, connection) {
   function tell(problem) {
     toldAt = connection.status;
     told.hidden = problem === null;
+    hint.hidden = !told.hidden;
     told.textContent = problem ? t(problem) : "";
   }
 
