@@ -67,14 +67,14 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 @pytest.fixture
 def lab_process(tmp_path: Path) -> Iterator[StartLab]:
-    """Starts labs: `lab_process("two-schools", "--data", folder)`; a path is taken for a lab file."""
+    """Starts labs: `lab_process("two-schools", "--data", folder, password=None)`; a path is taken for a lab file."""
     started: list[BrowsedLab] = []
 
-    def start(lab: str | Path, *options: object) -> BrowsedLab:
+    def start(lab: str | Path, *options: object, password: str | None = None) -> BrowsedLab:
         lab_file = tmp_path / f"lab-{len(started)}.toml"
         text = lab.read_text(encoding="utf-8") if isinstance(lab, Path) else with_free_ports(lab)
         lab_file.write_text(text, encoding="utf-8")
-        started.append(BrowsedLab(lab_file, tuple(map(str, options))))
+        started.append(BrowsedLab(lab_file, tuple(map(str, options)), password))
         return started[-1]
 
     try:

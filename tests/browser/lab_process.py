@@ -19,7 +19,8 @@ LOOK_AGAIN_SECONDS: Final = 0.02
 class BrowsedLab:
     """A `maillab up` with its page; it can be stopped, and started again at the same address."""
 
-    def __init__(self, lab_file: Path, options: tuple[str, ...]) -> None:
+    def __init__(self, lab_file: Path, options: tuple[str, ...], password: str | None = None) -> None:
+        self._environment = environment() | ({"MAILLAB_PASSWORD": password} if password else {})
         self._lab_file = lab_file
         self._options = options
         self._log_file = lab_file.with_suffix(".log")
@@ -44,7 +45,7 @@ class BrowsedLab:
         arguments = command("up", self._lab_file, "--web", self._web, "--log", "json", *self._options)
         with self._log_file.open("wb") as log, self._complaints_file.open("ab") as complaints:
             self._process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=complaints, env=environment()
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=complaints, env=self._environment
             )
         self._web = self.wait_for("lab.ready")["web"]
 

@@ -6,7 +6,7 @@
 // Two sizes of everything: for labs of a few servers, and for those of many. Units are pixels at scale 1.
 const LARGE = {
   name: "large", cell: 92, row: 122, least: 256, side: 22, roof: 44, server: 76, wait: 28, end: 8,
-  hub: { width: 230, height: 122 }, gap: 40, between: 120, slot: { width: 44, height: 30, y: 16 }, pc: 74,
+  hub: { width: 230, height: 130 }, gap: 40, between: 120, slot: { width: 44, height: 30, y: 16 }, pc: 74,
 };
 const SMALL = {
   name: "small", cell: 52, row: 54, least: 184, side: 8, roof: 32, server: 44, wait: 20, end: 6,
@@ -18,6 +18,8 @@ const LARGEST_SCALE = 1.55;
 const LARGEST_SCROLLED_SCALE = 1.1;
 const LEAST_LARGE_SCALE = 0.62; // below that, small houses are the better ones to read
 const MARGIN = 26;
+const MOST_COUNTED_BOXES = 9;
+const HIDDEN_LINK_COST = 0.5;
 const LINE_STEPS = 60; // how finely a link is looked at
 const PEOPLE_COLUMNS = [4, 3, 2, 5, 6, 8, 10, 12]; // in one house; the first that is as good as any
 const MESH_HOSTS = 5; // so many hosts that all send to all are drawn around a cloud
@@ -81,6 +83,7 @@ function arrange(plan, size, width, height) {
           const candidate = place(plan, size, { across, peopleColumns, columns, hubColumns });
           const largest = height === Infinity ? LARGEST_SCROLLED_SCALE : LARGEST_SCALE;
           candidate.scale = Math.min(width / candidate.width, height / candidate.height, largest);
+          candidate.worth = candidate.scale * (1 - HIDDEN_LINK_COST * hiddenShare(candidate, plan));
           if (!best || isBetter(candidate, best)) {
             best = candidate;
           }
@@ -91,9 +94,33 @@ function arrange(plan, size, width, height) {
   return best;
 }
 
+// How many of the links go behind a third box, from 0 to 1. In a lab of many, some do, and nobody counts.
+function hiddenShare({ boxes }, { links, hasCloud }) {
+  if (boxes.length > MOST_COUNTED_BOXES || hasCloud || !links.length) {
+    return 0;
+  }
+  const boxOf = (host) => boxes.find(({ thing }) => thing.server?.host === host);
+  const hidden = links.filter(({ from, to }) => {
+    const ends = [boxOf(from), boxOf(to)];
+    if (!ends.every(Boolean)) {
+      return false;
+    }
+    const [one, other] = ends.map(({ x, y, width, height }) => ({ x: x + width / 2, y: y + height / 2 }));
+    const others = boxes.filter((box) => !ends.includes(box));
+    return Array.from({ length: LINE_STEPS }, (_, step) => between(one, other, step / LINE_STEPS))
+      .some((point) => others.some((box) => isInside(point, box)));
+  });
+  return hidden.length / links.length;
+}
+
+const between = (one, other, share) => ({ x: one.x + (other.x - one.x) * share, y: one.y + (other.y - one.y) * share });
+
+const isInside = ({ x, y }, box, margin = 4) =>
+  x > box.x - margin && x < box.x + box.width + margin && y > box.y - margin && y < box.y + box.height + margin;
+
 // Larger, or as large and lower.
 function isBetter(one, other) {
-  const gain = one.scale - other.scale;
+  const gain = one.worth - other.worth;
   return gain > 0.001 || (gain > -0.001 && one.height < other.height);
 }
 
@@ -159,19 +186,16 @@ function finish(plan, arranged) {
 
 // The middle of the longest part of a line that no box hides.
 function visibleMiddle(one, other, boxes) {
-  const at = (share) => ({ x: one.x + (other.x - one.x) * share, y: one.y + (other.y - one.y) * share });
-  const isHidden = ({ x, y }) => boxes.some((box) =>
-    x > box.x - 4 && x < box.x + box.width + 4 && y > box.y - 4 && y < box.y + box.height + 4);
   let best = { from: 0.5, length: 0 };
   let from = 0;
   for (let step = 0; step <= LINE_STEPS; step++) {
-    if (isHidden(at(step / LINE_STEPS))) {
+    if (boxes.some((box) => isInside(between(one, other, step / LINE_STEPS), box))) {
       from = step + 1;
     } else if (step - from > best.length) {
       best = { from: from / LINE_STEPS, length: step - from };
     }
   }
-  return at(best.from + best.length / LINE_STEPS / 2);
+  return between(one, other, best.from + best.length / LINE_STEPS / 2);
 }
 
 function house(box, size, peopleColumns) {

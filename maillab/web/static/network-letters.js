@@ -41,11 +41,8 @@ export function flights({ began, ended }) {
   function fly(move, { speed = 1, record = null } = {}) {
     const now = performance.now();
     const points = picture.path(move.from, move.to);
-    if (!points || planned.length >= MOST_PLANNED || flying.length >= MOST_FLYING) {
-      if (points) {
-        count(points.at(-1));
-      }
-      ended({ move, record });
+    if (!points || planned.length >= MOST_PLANNED) {
+      countOnly({ move, record, points });
       return now;
     }
     const startAt = Math.max(now, restAt.get(move.after) ?? 0);
@@ -100,10 +97,21 @@ export function flights({ began, ended }) {
       }
       return !isSame;
     });
+    if (flying.length >= MOST_FLYING) {
+      countOnly(flight);
+      return;
+    }
     flight.node = drawLetter(flight.move.kind, flight.move.isSecure);
     picture.flying.append(flight.node);
     flying.push(flight);
     began(flight);
+  }
+
+  function countOnly(flight) {
+    if (flight.points) {
+      count(flight.points.at(-1));
+    }
+    ended(flight);
   }
 
   // A letter on a link stays in sight until its next move; others for a moment, for the eye.

@@ -15,7 +15,7 @@ import { time, words } from "/static/words.js";
 
 const TELL_MS = 1200; // live: a sentence stands at least so long, to be read
 const MARK_MS = 250;
-const LIST_MS = 3000; // the list of traces is read no more often
+const LIST_MS = 2000; // the list of traces is read no more often
 const BUBBLE_MS = 4000;
 const NARROW_PIXELS = 640;
 const ROOM_FOR_OTHERS_PIXELS = 330; // above and below the picture, so that all of it is seen at once
@@ -51,7 +51,6 @@ class View {
     this.live = beginning();
     this.counts = new Map(); // mailbox to how many letters lie in it
     this.ends = [];
-    this.listedAt = 0;
     this.flights = flights({ began: (flight) => this.onDeparture(flight), ended: () => this.mark() });
     this.clock = clock(t, app);
     this.controls = controls(t, {
@@ -85,14 +84,13 @@ class View {
     await (this.replay ? this.openReplay() : this.goLive());
     this.ends = [lab.onRecords((records) => this.hear(records)), lab.onChange(() => this.onChange())];
     this.lost = lab.lost;
-    const resized = new ResizeObserver(() => this.onResize());
-    resized.observe(this.stage);
     const resize = () => this.onResize();
+    const resized = new ResizeObserver(resize);
+    resized.observe(this.stage);
     addEventListener("resize", resize);
-    const marks = setInterval(() => this.mark(), MARK_MS);
-    const ticks = setInterval(() => this.clock.tick(), 1000);
+    const timers = [setInterval(() => this.mark(), MARK_MS), setInterval(() => this.clock.tick(), 1000)];
     this.ends.push(() => resized.disconnect(), () => removeEventListener("resize", resize),
-      () => clearInterval(marks), () => clearInterval(ticks));
+      () => timers.forEach(clearInterval));
   }
 
   get speed() {
@@ -102,8 +100,7 @@ class View {
   end() {
     this.ends.forEach((end) => end());
     this.reel?.end();
-    clearTimeout(this.teller);
-    clearTimeout(this.hush);
+    [this.teller, this.lister, this.hush].forEach(clearTimeout);
     this.flights.clear();
   }
 
@@ -181,10 +178,16 @@ class View {
     }
     this.mark();
     this.showControls();
-    if (performance.now() - this.listedAt > LIST_MS && records.some(({ event }) => event === "message.accepted")) {
-      this.listedAt = performance.now();
-      this.controls.listTraces().catch(() => {}); // the next letter brings the next try
+    if (records.some(({ event }) => event === "message.accepted")) {
+      this.listSoon();
     }
+  }
+
+  listSoon() {
+    this.lister ??= setTimeout(() => {
+      this.lister = null;
+      this.controls.listTraces().catch(() => {}); // the next letter brings the next try
+    }, LIST_MS);
   }
 
   showLive(record, moves) {
