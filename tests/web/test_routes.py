@@ -74,7 +74,8 @@ async def test_files_are_those_of_the_package(autojump_clock: trio.testing.MockC
 async def test_nothing_is_guessed_and_nothing_leaks(autojump_clock: trio.testing.MockClock) -> None:
     """Every answer tells browsers to take its type as it is, to run the page's own scripts only, and to tell nobody."""
     async with open_house() as house, house.visitor() as visitor:
-        for path in ("/", "/login", "/api/lab/lab", "/nowhere", "/static/app.js", "/api/lab/traces"):
+        files = [f"/static/{name}" for name in static_files()]
+        for path in ("/", "/login", "/api/lab/lab", "/nowhere", "/api/lab/traces", *files):
             headers = (await visitor.ask(path)).headers
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["referrer-policy"] == ("same-origin" if path == "/login" else "no-referrer")
@@ -93,7 +94,8 @@ def test_pages_keep_to_their_policy() -> None:
         if name.endswith(".html"):
             assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|javascript:", text)
             for reference in re.findall(r'(?:src|href|action)="([^"]*)"', text):
-                assert reference == "/login" or reference.removeprefix("/static/") in static_files()
+                here = reference.startswith("#") or reference == "/login"
+                assert here or reference.removeprefix("/static/") in static_files()
         if name.endswith(".js"):
             for imported in re.findall(r'(?:from |import\()"([^"]*)"', text):
                 assert imported.removeprefix("/static/") in static_files()
