@@ -32,15 +32,15 @@ _ATTRIBUTES: Final = _words(
     "align alt bgcolor border cellpadding cellspacing class color colspan dir face height id lang reversed rowspan size"
     " span start style title valign value width"
 )
-_SKIPPED: Final = _words(  # with all that is in them
-    "applet audio canvas embed frameset iframe math noembed noframes noscript object script select svg template"
-    " textarea title video xmp"
+_ALL_TEXT: Final = _words(  # nothing in them is an element, up to their end tag or that of the document
+    "iframe noembed noframes noscript script style textarea title xmp"
 )
+_SKIPPED: Final = _words("applet audio canvas math object select svg template video")  # with all in them, if they end
 
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _BETWEEN: Final = re.compile(r"[\s/]*+")
 _ATTRIBUTE: Final = re.compile(r"""([^\s/>=][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>]*+)))?""")
-_ENDS: Final = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in (*_SKIPPED, "style")}
+_ENDS: Final = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _ALL_TEXT | _SKIPPED}
 _OWN_PICTURE: Final = re.compile(r"data:image/(?:png|gif|jpeg|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 _LEADS_OUTSIDE: Final = re.compile(r"\s*(?:https?:|//|ftp:)", re.IGNORECASE)
 
@@ -84,6 +84,7 @@ def clean_html(source: str, pictures: Mapping[str, str]) -> CleanHtml:
 
 def _written(source: str, pictures: Mapping[str, str], outside: dict[str, None]) -> Iterator[str]:
     position = 0
+    endless: set[str] = set()  # whose end tag is nowhere behind here
     while (opening := source.find("<", position)) >= 0:
         yield _text(source[position:opening])
         tag = _TAG.match(source, opening)
@@ -100,10 +101,15 @@ def _written(source: str, pictures: Mapping[str, str], outside: dict[str, None])
         attributes, position = _attributes(source, tag.end())
         if tag[1]:
             yield f"</{name}>" if name in _ELEMENTS else ""
-        elif name in _ENDS:
+        elif name in _ENDS and name not in endless:
             _note(attributes, outside)
-            inner, position = _through(source, position, name)
+            inner, ended = _through(source, position, name)
             yield f"<style>{_css(inner, outside)}</style>" if name == "style" else ""
+            if ended is not None:
+                position = ended
+            else:
+                endless.add(name)
+                position = len(source) if name in _ALL_TEXT else position
         elif name in _ELEMENTS:
             yield _element(name, attributes, pictures, outside)
         else:
@@ -128,11 +134,11 @@ def _attributes(source: str, position: int) -> tuple[dict[str, str], int]:
     return found, len(source)
 
 
-def _through(source: str, position: int, name: str) -> tuple[str, int]:
-    """What is in an element that is read to its end tag, whatever it holds; and where that ends."""
+def _through(source: str, position: int, name: str) -> tuple[str, int | None]:
+    """What is in an element, whatever it holds, up to its end tag; and where that ends, or None if there is none."""
     end = _ENDS[name].search(source, position)
     if end is None:
-        return source[position:], len(source)
+        return source[position:], None
     closing = source.find(">", end.end())
     return source[position : end.start()], closing + 1 if closing >= 0 else len(source)
 

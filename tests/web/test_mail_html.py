@@ -33,6 +33,8 @@ QUICK_SECONDS = 2.0  # each takes milliseconds; what takes square time takes min
         ("<SCRIPT>alert('</p>')</SCRIPT >x", "x"),
         ("<scr<script>ipt>alert(1)</script>x", "ipt&gt;alert(1)x"),
         ("<script>never closed", ""),
+        ("<video src=//x>a<embed src=//x>b", "ab"),
+        ("<video src=//x>a</video>b<video>c", "bc"),
         ("<svg onload=alert(1)><script>x</script></svg>y", "y"),
         ("<math><mi xlink:href='data:x'></math>y", "y"),
         ("<p onclick=alert(1) ONLOAD='x' style='color: red'>", '<p style="color: red">'),
@@ -113,6 +115,7 @@ def test_a_page_is_whole() -> None:
             "&#x",
         ),
         *("<p style='url(", "<style>@import ", "<style>/*", "<style>src ", "<script></scrip", "<img src=//x ", "=\"'"),
+        *("<video>", "<video", "<svg></sv"),
     ],
 )
 def test_nothing_takes_long(piece: str) -> None:

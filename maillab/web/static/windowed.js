@@ -71,6 +71,8 @@ export function windowed({ key, row, rowHeight, label }) {
       if (index === undefined || (!isNear && !each.node.contains(document.activeElement))) {
         each.node.remove();
         shown.delete(name);
+      } else {
+        each.node.setAttribute("aria-posinset", index + 1); // new rows find their places between these
       }
     }
     for (let index = first; index <= last; index++) {
