@@ -72,7 +72,7 @@ export function markMailboxes(picture, countOf, t) {
     if (node.dataset.count !== String(count)) {
       node.dataset.count = count;
       node.classList.toggle("net-filled", count > 0);
-      node.querySelector(".net-count").textContent = count > 0 ? (count > 999 ? "999+" : count) : "";
+      node.querySelector(".net-count").textContent = count > 0 ? (count > 99 ? "99+" : count) : "";
       const label = t("mailbox.count", { address, n: t.plural("letters", count) });
       node.setAttribute("aria-label", label);
       node.querySelector("title").textContent = label;
