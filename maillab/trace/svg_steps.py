@@ -130,6 +130,8 @@ class StepPainter:
             self._draw_head(step, x - 9, y + 8, -1)
         else:
             x, anchor = source + ARROW_INSET * way, "start" if way > 0 else "end"
+            if step.speaker == Role.DNS:  # the one lane that may be far away: its words stand where they are heard
+                x, anchor = target - ARROW_INSET * way, "end" if way > 0 else "start"
             end = target - 5 * way
             tip = end - (34 if step.kind is Kind.LOST else 10) * way
             self.over.path("shaft", f"M{source + 5 * way} {y}H{tip}", stroke_dasharray=dash, **_LINE)

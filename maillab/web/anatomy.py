@@ -19,6 +19,7 @@ from maillab.mail.message import HeaderField, Message
 from maillab.mail.received import Received
 from maillab.mailbox import store
 from maillab.mailserver import queued
+from maillab.trace.identity import QueueId
 from maillab.trace.path import Hop, Trace
 from maillab.web.desk import Desk
 from maillab.web.letter import Letter
@@ -71,11 +72,12 @@ class Copy:
 
 
 async def message(desk: Desk, request: Request) -> Response:
-    """The message of one trace, in its three zones."""
+    """The message of one trace, in its three zones; the copy that came furthest, unless another is asked for."""
     trace = find_trace(desk, request)
     there = [(copy, octets) for copy in _copies(trace) if (octets := copy.octets(desk)) is not None]
     wanted = request.query.get("copy")
-    chosen = next((each for each in there if wanted in (None, each[0].id)), None)
+    furthest = max(there, key=lambda each: _hop(each[0]), default=None)
+    chosen = furthest if wanted is None else next((each for each in there if each[0].id == wanted), None)
     if wanted is not None and chosen is None:
         raise refused(404, f"no copy {wanted}", f"there are {', '.join(copy.id for copy, _ in there) or 'none'}")
     answer: dict[str, Any] = {
@@ -104,6 +106,11 @@ def _copies(trace: Trace) -> list[Copy]:
     ]
     waiting = [Copy(hop.queue_id, hop.server, hop.queue_id) for hop in reversed(trace.hops)]
     return [*stored[:COPIES_LIMIT_COUNT], *waiting[:COPIES_LIMIT_COUNT]]
+
+
+def _hop(copy: Copy) -> int:
+    queue_id = QueueId.parse(copy.queue_id)
+    return queue_id.hop if queue_id else 0
 
 
 def _shown(copy: Copy) -> dict[str, Any]:

@@ -152,6 +152,13 @@ async def test_the_header_names_who_added_each_field(autojump_clock: Clock, hous
     assert not found["is_cut"]
 
 
+async def test_the_copy_that_came_furthest_is_shown(autojump_clock: Clock, house: House) -> None:
+    """Of several copies the one with most postmarks, until another is asked for."""
+    trace = await send(house, ANNA, NILS, BEN)
+    assert (await zones(house, trace))["copy"] == f"{BEN}/1"
+    assert (await zones(house, trace, f"{NILS}/1"))["copy"] == f"{NILS}/1"
+
+
 async def test_what_waits_is_read_from_the_queue(autojump_clock: Clock, house: House) -> None:
     """While it waits, the message has the lines of the servers that it has passed, and no Return-Path."""
     house.lab.book.moved(RELAY, 25, house.page._replace(port=1))

@@ -2,7 +2,7 @@
 //
 //   explain(record)                       { title, text, rfc } in the language of the page
 //   explain(record, { command, server })  knows what a reply answers, and who says it where a client wrote it down
-//   explainStep("wait")                   the same for what no record tells of: message, hop, wait, Received, Return-Path
+//   explainStep("wait")                   the same for what no record tells of: message, hop, wait, Received, ...
 
 import { language } from "/static/words.js";
 
@@ -53,7 +53,8 @@ function toldReply(record, command, values) {
   }
   const more = enhanced[`${subject}.${detail}`] ?? enhanced[`${subject}.0`] ?? enhanced["0.0"];
   const all = [...new Set([entry.rfc, more.rfc])].join("; ");
-  return { ...told(entry, values), text: sentences([...entry[language()], ...more[language()]], values), rfc: source(all) };
+  const text = sentences([...entry[language()], ...more[language()]], values);
+  return { ...told(entry, values), text, rfc: source(all) };
 }
 
 function told(entry, values) {

@@ -1,7 +1,7 @@
 // The ladder of one trace: the server's own picture in the page, to be walked through line by line.
 //
 // The picture comes as SVG from the server; here its steps become things that take the focus, and its conversations
-// things that fold. Nothing in it is drawn a second time: only the sign of the fold and the mark of the focus are added.
+// things that fold. Nothing in it is drawn a second time: only the sign of the fold and the field of the focus are new.
 
 import { element, svgElement } from "/static/dom.js";
 
@@ -21,6 +21,7 @@ export function ladderView({ t, choose, fold, open }) {
   const node = element("div", { class: "ladder-sheet" });
   const resized = new ResizeObserver(scale);
   let picture = null;
+  let known = null; // the names of the steps that were there before
   let here = 0; // the step that Tab leads to
 
   resized.observe(node);
@@ -38,11 +39,17 @@ export function ladderView({ t, choose, fold, open }) {
     const parsed = new DOMParser().parseFromString(source.replace(STYLE, ""), "image/svg+xml");
     picture = document.importNode(parsed.documentElement, true);
     picture.setAttribute("role", "group");
-    [...picture.children].filter((child) => !child.matches(".step, title, desc")).forEach((child) => child.setAttribute("aria-hidden", "true"));
+    const others = [...picture.children].filter((child) => !child.matches(".step, title, desc"));
+    others.forEach((child) => child.setAttribute("aria-hidden", "true"));
     node.replaceChildren(picture);
     crop();
     scale();
-    steps().forEach((step) => equip(step, find));
+    const before = known;
+    known = new Set(steps().map(nameOf));
+    steps().forEach((step) => {
+      equip(step, find);
+      step.classList.toggle("new", before !== null && !before.has(nameOf(step)));
+    });
     here = Math.min(here, steps().length - 1);
     steps()[Math.max(here, 0)]?.setAttribute("tabindex", "0");
     Object.assign(node, { scrollTop, scrollLeft });
@@ -92,14 +99,14 @@ export function ladderView({ t, choose, fold, open }) {
     if (!step) {
       return;
     }
-    focus(step);
     if (step.dataset.trace) {
       open(step.dataset.trace);
-    } else {
-      choose(step);
-      if (step.dataset.fold) {
-        fold(step.dataset.talk, step.dataset.fold === "folded");
-      }
+      return;
+    }
+    choose(step);
+    focus(step); // only now it is known what lies over the ladder
+    if (step.dataset.fold) {
+      fold(step.dataset.talk, step.dataset.fold === "folded");
     }
   }
 
@@ -157,8 +164,15 @@ export function ladderView({ t, choose, fold, open }) {
     scale();
   }
 
+  // Scrolls the ladder alone: who reads the transcript below it stays there.
   function reveal(step) {
-    step?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const [box, place] = [node.getBoundingClientRect(), step?.getBoundingClientRect() ?? node.getBoundingClientRect()];
+    if (place.top < box.top || place.bottom > box.bottom) {
+      node.scrollTop += place.top - box.top - box.height / 2;
+    }
+    if (place.left < box.left || place.right > box.right) {
+      node.scrollLeft += place.left - box.left - ABOVE_LANES;
+    }
   }
 
   // Whether it needs more room than that to be read well.

@@ -11,6 +11,7 @@ import { dateTime, language, words } from "/static/words.js";
 import { zonesView } from "/static/zones.js";
 
 const REDRAW_MS = 250; // a trace changes more often than anybody reads
+const TEXT_COLUMNS = 110;
 const LADDER_SHARE = 0.7; // of the width, beside the transcript
 const TABS = ["transcript", "letter", "growth"];
 
@@ -42,12 +43,14 @@ export async function mountTrace(root, id, app) {
   const ladder = ladderView({ t, choose: chooseStep, fold, open: (other) => app.go("traces", other) });
   const transcript = transcriptView({ t, choose: chooseRecord });
   const zones = zonesView({ t, chooseCopy, explainField });
-  const tabs = element("div", { class: "tabs", role: "tablist", "aria-label": t("beside"), on: { keydown: steerTabs } });
+  const tabs = element("div", {
+    class: "tabs", role: "tablist", "aria-label": t("beside"), on: { keydown: steerTabs },
+  });
   const panels = { transcript: transcript.node, letter: zones.letter, growth: zones.growth };
 
   replace(root,
     element("div", { class: "trace-head" },
-      element("p", { class: "back" }, element("a", { href: app.link("traces") }, t("back"))), heading, about),
+      element("div", {}, heading, element("a", { class: "back", href: app.link("traces") }, t("back"))), about),
     element("div", { class: "trace-grid" },
       element("section", { class: "card ladder-card", "aria-label": t("ladder") }, ladderTools(), ladder.node),
       element("div", { class: "trace-side" }, explanation,
@@ -116,7 +119,8 @@ export async function mountTrace(root, id, app) {
 
   function show(trace, picture, message) {
     const blocks = blocksOf(trace);
-    const known = [trace.sender, ...trace.recipients, ...trace.copies.map(({ recipient }) => recipient), ...message.addresses ?? []];
+    const copies = trace.copies.map(({ recipient }) => recipient);
+    const known = [trace.sender, ...trace.recipients, ...copies, ...message.addresses ?? []];
     shown = { trace, blocks, context: contextOf(blocks), marker: marker(known.filter(Boolean)) };
     app.title(trace.subject || t("noSubject"));
     heading.textContent = trace.subject || t("noSubject");
@@ -129,7 +133,8 @@ export async function mountTrace(root, id, app) {
     markAgain();
     widen();
     if (!explanation.hasChildNodes()) {
-      replace(explanation, element("p", { class: "hint" }, t("chooseLine")), element("p", { class: "hint keys" }, t("keys")));
+      replace(explanation,
+        element("p", { class: "hint" }, t("chooseLine")), element("p", { class: "hint keys" }, t("keys")));
     }
   }
 
@@ -153,40 +158,51 @@ export async function mountTrace(root, id, app) {
   }
 
   function showExports(trace) {
-    const file = (form, key) => element("li", {}, element("a", {
-      href: `/api/lab${form === "json" ? `/traces/${trace.trace}` : ladderPath(trace, form) + (form === "txt" ? "&width=110" : "")}`,
-      download: `${trace.trace}.${form}`,
-    }, t(key)));
-    replace(exports, file("svg", "export.svg"), file("mmd", "export.mmd"), file("txt", "export.txt"), file("json", "export.json"),
-      element("li", {}, element("button", { type: "button", class: "quiet", on: { click: () => print() } }, t("export.print"))));
+    const paths = {
+      svg: ladderPath(trace, "svg"),
+      mmd: ladderPath(trace, "mmd"),
+      txt: `${ladderPath(trace, "txt")}&width=${TEXT_COLUMNS}`,
+      json: `/traces/${trace.trace}`,
+    };
+    const files = Object.entries(paths).map(([form, path]) => element("li", {},
+      element("a", { href: `/api/lab${path}`, download: `${trace.trace}.${form}` }, t(`export.${form}`))));
+    const paper = { type: "button", class: "quiet", on: { click: () => print() } };
+    replace(exports, files, element("li", {}, element("button", paper, t("export.print"))));
   }
 
-  function concerns(record) {
-    return record.trace === id || record.for_trace === id || record.trace === shown?.trace.trace
-      || shown?.trace.conversations.some(({ run, transaction }) => run === record.run && transaction[0] === record.connection);
+  // Its own records, and lines of its conversations, which name no trace; a kept connection carries others too.
+  function concerns({ run, connection, transaction, trace, for_trace }) {
+    const own = shown.trace.trace;
+    return trace === own || for_trace === own || shown.trace.conversations.some((said) => {
+      const [place, number] = said.transaction;
+      return said.run === run && place === connection && (transaction ?? number) === number;
+    });
   }
 
   function later() {
     timer ??= setTimeout(() => {
       timer = null;
-      load().catch(console.warn); // the connection is away; the next records bring it back
+      load().catch(() => null); // the connection is away, which the shell tells; the next records bring it back
     }, REDRAW_MS);
   }
 
-  async function fold(talk, unfold) {
+  function fold(talk, unfold) {
     look.unfolded[unfold ? "add" : "delete"](talk);
-    await load();
+    load().catch(fail);
   }
 
-  async function foldAll(fold) {
+  function foldAll(fold) {
     look.unfolded = new Set(fold ? [] : shown.trace.conversations.map(({ talk }) => talk));
-    await load();
+    load().catch(fail);
   }
 
-  async function chooseCopy(copy) {
+  function chooseCopy(copy) {
     look.copy = copy;
-    await load();
-    root.querySelector("#trace-copy")?.focus();
+    load().then(() => root.querySelector("#trace-copy")?.focus()).catch(fail);
+  }
+
+  function fail(error) {
+    replace(explanation, element("p", { class: "notice bad" }, error.message));
   }
 
   // A step of the ladder: of a record, or of none.
@@ -241,7 +257,8 @@ export async function mountTrace(root, id, app) {
   }
 
   function tell({ title, text, rfc }, said, record) {
-    const other = record?.event === "bounce.created" && [record.trace, record.for_trace].find((each) => each !== shown.trace.trace);
+    const ends = record?.event === "bounce.created" ? [record.trace, record.for_trace] : [];
+    const other = ends.find((each) => each !== shown.trace.trace);
     explanation.classList.add("told");
     replace(explanation,
       element("h2", {}, title),
@@ -290,7 +307,8 @@ export async function mountTrace(root, id, app) {
 // The name of a step: that of its record where it tells one itself, else of its conversation.
 function nameOfStep({ dataset, classList }) {
   const { run, seq, talk, fold: folded } = dataset;
-  return seq && !folded && !classList.contains("message") ? keyOf({ run, seq }) : `${talk ?? ""} ${folded ? "hop" : classList[1]}`;
+  const isRecord = seq && !folded && !classList.contains("message");
+  return isRecord ? keyOf({ run, seq }) : `${talk ?? ""} ${folded ? "hop" : classList[1]}`;
 }
 
 function closeMenu(event) {

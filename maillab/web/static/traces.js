@@ -37,7 +37,10 @@ async function mountList(root, app) {
   const count = element("p", { class: "muted count", role: "status" });
   const empty = element("div", { class: "empty", hidden: true });
   const list = windowed({
-    key: (trace) => trace.trace, row: (trace) => rowOf(trace), rowHeight: () => (WIDE.matches ? 74 : 118), label: t("title"),
+    key: (trace) => trace.trace,
+    row: (trace) => rowOf(trace),
+    rowHeight: () => (WIDE.matches ? 74 : 118), // as --row in the styles
+    label: t("title"),
   });
   list.node.addEventListener("scroll", readOn);
   replace(root,
@@ -56,7 +59,8 @@ async function mountList(root, app) {
         options.map(([value, text]) => element("option", { value, selected: filter[name] === value }, text))));
     const same = (value) => [value, value];
     const hosts = lab.info.servers.map(({ host }) => same(host));
-    return element("form", { class: "toolbar filters", role: "search", on: { submit: (event) => event.preventDefault() } },
+    const stay = (event) => event.preventDefault();
+    return element("form", { class: "toolbar filters", role: "search", on: { submit: stay } },
       element("div", { class: "field grow" }, element("label", { for: "filter-search" }, t("filter.search")),
         element("input", {
           id: "filter-search", type: "search", value: filter.search, placeholder: t("searchHint"), autocomplete: "off",
@@ -207,4 +211,4 @@ async function mountList(root, app) {
   };
 }
 
-const shortened = (names) => (names.length > 3 ? `${names.slice(0, 3).join(", ")} +${names.length - 3}` : names.join(", "));
+const shortened = (names) => names.slice(0, 3).join(", ") + (names.length > 3 ? ` +${names.length - 3}` : "");

@@ -6,6 +6,7 @@ import { duration, time } from "/static/words.js";
 const LINES_SHOWN = 400; // of a mail to a thousand people, more on demand
 const PAUSE_SECONDS = 0.5;
 const SIGNS = { client: "▶", server: "◀", event: "●" };
+const BAD = new Set(["delivery.failed", "delivery.deferred"]);
 const TOLD = new Set([
   "message.accepted", "message.stored", "delivery.deferred", "delivery.failed", "delivery.duplicate", "dns.answered",
   "bounce.created", "tls.started", "auth.succeeded", "auth.failed", "message.refused", "policy.checked",
@@ -76,7 +77,8 @@ export function transcriptView({ t, choose }) {
       left -= block.records.length;
       return records.length > 0 && blockElement(block, records, split);
     });
-    const more = left < 0 && element("button", { type: "button", on: { click: showMore } }, t("showMore", { n: -left }));
+    const more = left < 0
+      && element("button", { type: "button", on: { click: showMore } }, t("showMore", { n: -left }));
     replace(list, shown, more);
     const lines = [...list.querySelectorAll(".line")];
     const again = lines.find((line) => line.dataset.key === focused);
@@ -99,13 +101,14 @@ export function transcriptView({ t, choose }) {
         element("li", {}, lineElement(record, talk, split)),
       ];
     });
-    const heading = talk && element("h3", {}, t("conversation", { client: talk.client || t("client"), server: talk.server }));
+    const ends = talk && { client: talk.client || t("client"), server: talk.server };
+    const heading = talk && element("h3", {}, t("conversation", ends));
     return element("section", { class: talk ? "talk" : "between" }, heading, element("ol", {}, lines));
   }
 
   function lineElement(record, talk, split) {
     const side = { "smtp.command": "client", "smtp.reply": "server" }[record.event] ?? "event";
-    const bad = side === "server" ? record.code >= 400 : ["delivery.failed", "delivery.deferred"].includes(record.event);
+    const bad = side === "server" ? record.code >= 400 : BAD.has(record.event);
     const said = side === "event" ? t.has(record.event) ? t(record.event, wordsOf(record)) : record.event : record.line;
     return element("button", {
       type: "button", class: `line ${side}${bad ? " bad" : ""}`, tabindex: "-1", data: { key: keyOf(record) },
@@ -114,7 +117,8 @@ export function transcriptView({ t, choose }) {
     element("time", { datetime: record.at }, time(record.at)),
     element("span", { class: "sign", "aria-hidden": "true" }, SIGNS[side]),
     side !== "event" && element("span", { class: "side" }, t(side)),
-    element("span", { class: "said" }, side === "event" && element("span", { class: "side" }, `${record.server} `), split(said)));
+    element("span", { class: "said" },
+      side === "event" && element("span", { class: "side" }, `${record.server} `), split(said)));
   }
 
   function wordsOf(record) {

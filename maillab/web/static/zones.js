@@ -4,6 +4,7 @@ import { addressElement } from "/static/addresses.js";
 import { element, replace } from "/static/dom.js";
 import { number, octets } from "/static/words.js";
 
+const LEFT_OUT = ["no-sender", "no-recipient"]; // nothing wrong: a server does not need them
 const FOCUSABLE = { tabindex: "0" }; // an address that has the focus marks its equals
 
 export function zonesView({ t, chooseCopy, explainField }) {
@@ -20,7 +21,8 @@ export function zonesView({ t, chooseCopy, explainField }) {
     if (copies.length < 2) {
       return null;
     }
-    const options = copies.map((each) => element("option", { value: each.copy, selected: each.copy === copy }, placeOf(each)));
+    const options = copies.map((each) =>
+      element("option", { value: each.copy, selected: each.copy === copy }, placeOf(each)));
     return element("div", { class: "field" }, element("label", { for: "trace-copy" }, t("copy")),
       element("select", { id: "trace-copy", on: { change: (event) => chooseCopy(event.target.value) } }, options));
   }
@@ -45,19 +47,21 @@ export function zonesView({ t, chooseCopy, explainField }) {
   }
 
   function differences({ differences: found }) {
-    return found?.length > 0 && element("section", { class: "zone differences", "aria-labelledby": "zone-differences" },
+    const mild = found?.every(({ kind }) => LEFT_OUT.includes(kind));
+    const looks = `zone differences${mild ? " mild" : ""}`;
+    return found?.length > 0 && element("section", { class: looks, "aria-labelledby": "zone-differences" },
       element("h3", { id: "zone-differences" }, t("differences")),
-      element("ul", {}, found.map(({ kind, address }) => element("li", {}, element("span", { "aria-hidden": "true", class: "sign" }, "≠"),
+      element("ul", {}, found.map(({ kind, address }) => element("li", {},
+        element("span", { "aria-hidden": "true", class: "sign" }, "≠"),
         element("span", {}, address && [addressElement(address, FOCUSABLE), ": "], t(`difference.${kind}`))))));
   }
 
-  function header({ fields, copies }, split) {
+  function header({ fields }, split) {
     const own = fields?.filter(({ server }) => !server) ?? [];
     return element("section", { class: "zone header", "aria-labelledby": "zone-header" },
       element("h3", { id: "zone-header" }, t("header")),
       fields ? fieldList(fields, split) : element("p", { class: "hint" }, t("gone")),
-      fields && !own.length && element("p", { class: "hint" }, t("noHeader")),
-      !fields && copies.length === 0 && null);
+      fields && !own.length && element("p", { class: "hint" }, t("noHeader")));
   }
 
   const fieldList = (fields, split) => element("dl", { class: "fields" }, fields.map((each) => [
@@ -68,8 +72,9 @@ export function zonesView({ t, chooseCopy, explainField }) {
 
   function fieldName({ name, server }) {
     const canBeExplained = server && ["received", "return-path"].includes(name.toLowerCase());
+    const click = () => explainField(name, server);
     return canBeExplained
-      ? element("button", { type: "button", class: "quiet name", on: { click: () => explainField(name, server) } }, `${name}:`)
+      ? element("button", { type: "button", class: "quiet name", on: { click } }, `${name}:`)
       : element("span", { class: "name" }, `${name}:`);
   }
 
