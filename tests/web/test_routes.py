@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import orjson
 import pytest
 import trio.testing
 
@@ -13,7 +12,6 @@ from maillab.web.routes import ROUTES, WEBSOCKET
 
 from .visit import open_house
 
-PLACE = re.compile(r"\{\w+\}")
 OUTWARD = (
     "..",
     ".",
@@ -101,23 +99,3 @@ def test_pages_keep_to_their_policy() -> None:
                 assert imported.removeprefix("/static/") in static_files()
         assert "innerHTML" not in text
         assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text) == []
-
-
-def test_both_languages_say_the_same() -> None:
-    """German and English have the same texts, and each has the same places for names and numbers."""
-    files = [file for name, file in static_files().items() if name.endswith(".words.json")]
-    assert files
-    for file in files:
-        assert isinstance(file.body, bytes)
-        english, german = (orjson.loads(file.body)[language] for language in ("en", "de"))
-        assert english.keys() == german.keys()
-        for key, text in english.items():
-            assert sorted(PLACE.findall(text)) == sorted(PLACE.findall(german[key])), key
-
-
-def test_scripts_have_no_texts_of_their_own() -> None:
-    """What people read is in the two languages' files: no script has an umlaut."""
-    for name, file in static_files().items():
-        if name.endswith(".js"):
-            assert isinstance(file.body, bytes)
-            assert not re.search("[äöüÄÖÜß]", file.body.decode()), name

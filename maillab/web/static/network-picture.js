@@ -209,7 +209,7 @@ function drawCloud({ anchor: { x, y } }, t) {
       transform: `translate(${x} ${y})`,
       d: "M-70 34a30 30 0 0 1-4-60a40 40 0 0 1 72-16a34 34 0 0 1 56 18a30 30 0 0 1 8 58z",
     }),
-    centred("net-kind", x, y + 6, 13, t("cloud")));
+    centred("net-kind", x - 6, y + 8, 13, t("cloud")));
 }
 
 const centred = (kind, x, y, size, ...text) =>

@@ -16,7 +16,7 @@ export function setLanguage(tag) {
   keep("language", tag);
 }
 
-// The texts of one part: t("greeting", { name }), and t.plural("letters", 3) for letters.one and letters.other.
+// The texts of one part: t(key, { name }) with what stands in its places, t.plural(key, 3) for KEY.one and KEY.other.
 export async function words(file) {
   if (!files.has(file)) {
     files.set(file, load(file));
