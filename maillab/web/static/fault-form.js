@@ -129,10 +129,16 @@ export function faultForm({ t, servers, values, add }) {
   function set(next) {
     Object.keys(values).forEach((key) => delete values[key]);
     Object.assign(values, next);
-    details.open = commonKeys().some(({ key }) => next[key] !== undefined);
+    open();
     show();
   }
 
+  // What was given is seen.
+  function open() {
+    details.open = commonKeys().some(({ key }) => ![undefined, ""].includes(values[key]));
+  }
+
+  open();
   show();
   return { node, set };
 }
