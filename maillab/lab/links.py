@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 import attrs
 
 from maillab.dns.zone import Zones
 from maillab.lab.sites import domain_hosts
 from maillab.lab.spec import LabSpec, RelaySpec, ServerSpec
+
+LINKS_LIMIT: Final = 2_000  # 45 servers that send straight to each other; a thousand of them would be a million links
 
 
 @attrs.frozen
@@ -21,12 +25,17 @@ class Link:
     """Whether it is taken only while a better host does not answer."""
 
 
-def links_of(spec: LabSpec, zones: Zones) -> list[Link]:
-    """Every link between hosts of the lab, by its sending server; DNS is asked as it is now."""
+def links_of(spec: LabSpec, zones: Zones) -> list[Link] | None:
+    """Every link between hosts of the lab, by its sending server; DNS is asked as it is now.
+
+    Returns:
+        None where they are more than `LINKS_LIMIT`: as good as everybody sends straight to everybody.
+    """
     known = {server.host for server in (*spec.servers, *spec.foreign)}
     hosts = mail_hosts(zones)
     links = (link for server in spec.servers for link in _links_from(spec, server, hosts))
-    return [link for link in links if link.receiver in known]
+    found = [*islice((link for link in links if link.receiver in known), LINKS_LIMIT + 1)]
+    return found if len(found) <= LINKS_LIMIT else None
 
 
 def mail_hosts(zones: Zones) -> dict[str, list[tuple[int, str]]]:

@@ -34,6 +34,7 @@ async def lab(desk: Desk, _request: Request) -> Response:
     """What the lab is made of, and where its records stand."""
     ready = desk.ready or {}
     here = desk.lab
+    links = links_of(here.spec, here.zones)
     return json_response(
         {
             "lab": here.spec.name,
@@ -51,10 +52,8 @@ async def lab(desk: Desk, _request: Request) -> Response:
                 {"host": foreign.host, "domains": [*foreign.domains], "smtp": str(foreign.smtp)}
                 for foreign in here.spec.foreign
             ],
-            "links": [
-                {"from": link.sender, "to": link.receiver, "is_backup": link.is_backup}
-                for link in links_of(here.spec, here.zones)
-            ],
+            "links": links
+            and [{"from": link.sender, "to": link.receiver, "is_backup": link.is_backup} for link in links],
         }
     )
 

@@ -39,6 +39,66 @@ host = "mail.post.example"
 domains = ["post.example"]
 smtp = "127.0.0.1:2600"
 """
+LAYOUTS: Final = """async (labs) => {
+  const { layout } = await import("/static/network-layout.js");
+  const wrong = [];
+  for (const [domains, relays, foreign, users, smarthost] of labs) {
+    const server = (host, names) => ({ host, domains: names, address: "172.16.1.1" });
+    const houses = Array.from({ length: domains }, (_, n) => server(`mail.d${n}.example`, [`d${n}.example`]));
+    const hubs = Array.from({ length: relays }, (_, n) => server(`r${n}.example`, []));
+    const others = Array.from({ length: foreign }, (_, n) => ({ host: `f${n}.example`, domains: [], smtp: "" }));
+    const people = houses.flatMap(({ host, domains: [domain] }) => Array.from({ length: users }, (_, n) =>
+      ({ address: `u${n}@${domain}`, user: `u${n}`, domain, host })));
+    const link = (one, other) => [{ from: one.host, to: other.host }, { from: other.host, to: one.host }];
+    const pairs = houses.flatMap((one, n) => houses.slice(n + 1).flatMap((other) => link(one, other)));
+    const links = smarthost && hubs.length ? houses.flatMap((house) => link(house, hubs[0])) : pairs;
+    for (const [width, height] of [[1232, 470], [980, 400], [360, Infinity]]) {
+      const name = `${domains} domains, ${relays} relays, ${foreign} foreign, ${users} users at ${width}`;
+      const plan = layout({ servers: [...houses, ...hubs], foreign: others, links }, people, width, height);
+      const { boxes } = plan;
+      const isOver = (one, other) => one.x < other.x + other.width && other.x < one.x + one.width
+        && one.y < other.y + other.height && other.y < one.y + one.height;
+      if (boxes.filter(({ host }) => host).length !== domains + relays + foreign) {
+        wrong.push(`${name}: not everybody has a place`);
+      }
+      if (boxes.some((one, n) => boxes.slice(n + 1).some((other) => isOver(one, other)))) {
+        wrong.push(`${name}: one is over another`);
+      }
+      if (boxes.some((box) => box.x < 0 || box.y < 0 || box.x + box.width > plan.width
+        || box.y + box.height > plan.height)) {
+        wrong.push(`${name}: one is outside`);
+      }
+      for (const box of boxes) {
+        if (box.residents.some(({ pc: { x, y } }) =>
+          x < box.x || x > box.x + box.width || y < box.y || y > box.y + box.height - 10)) {
+          wrong.push(`${name}: a PC is not in its house`);
+        }
+      }
+      if (boxes.flatMap(({ residents }) => residents).length !== people.length) {
+        wrong.push(`${name}: somebody has no PC`);
+      }
+      if (plan.width * plan.scale > width + 1) {
+        wrong.push(`${name}: too wide`);
+      }
+    }
+  }
+  return wrong;
+}"""
+LABS: Final = [
+    [1, 0, 0, 1, False],
+    [1, 0, 0, 0, False],
+    [1, 0, 2, 28, False],
+    [2, 0, 0, 2, False],
+    [2, 1, 0, 2, True],
+    [3, 2, 1, 5, True],
+    [4, 0, 0, 3, False],
+    [7, 1, 0, 9, True],
+    [8, 0, 1, 4, False],
+    [12, 1, 0, 2, True],
+    [30, 0, 0, 3, False],
+    [30, 4, 3, 1, True],
+    [60, 2, 0, 12, True],
+]
 
 
 def open_network(lab: BrowsedLab, page: Page, path: str = "") -> Page:
@@ -242,3 +302,10 @@ def test_a_trace_that_is_gone_is_said_to_be(lab_process: StartLab, browser_page:
     page.goto(f"{lab.url}#/replay/1M84F0X0BDJ2B")
     expect(page.get_by_role("heading", level=1)).to_have_text("This cannot be shown")
     expect(page.locator("main")).to_contain_text("no trace 1M84F0X0BDJ2B")
+
+
+def test_every_lab_has_a_picture(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """From one server to sixty, everybody has a place of their own, in every width."""
+    lab = lab_process("gartenparty")
+    page = open_network(lab, browser_page("en-GB"))
+    assert page.evaluate(LAYOUTS, LABS) == []

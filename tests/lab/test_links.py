@@ -11,11 +11,11 @@ from maillab.network.endpoint import Endpoint
 NORD, SUED, RELAY = "mail.nord.example", "mail.sued.example", "relay.example"
 
 
-def links(spec: LabSpec) -> list[Link]:
+def links(spec: LabSpec) -> list[Link] | None:
     return links_of(spec, zones_of(spec))
 
 
-def shipped(name: str) -> list[Link]:
+def shipped(name: str) -> list[Link] | None:
     return links(load_lab(find_lab(name)))
 
 
@@ -59,3 +59,19 @@ def test_foreign_hosts_are_linked_to() -> None:
         foreign=(ForeignSpec("mail.post.example", Endpoint("127.0.0.1", 2600), ("post.example",)),),
     )
     assert links(spec) == [Link(NORD, "mail.post.example"), Link(RELAY, NORD)]
+
+
+def test_a_mesh_of_many_is_not_listed() -> None:
+    """Links grow with the square of the servers: 45 that send to each other have 1,980, and more are not told."""
+
+    def mesh(count: int) -> LabSpec:
+        return LabSpec(name="mesh", domains=tuple(DomainSpec(f"d{number}.example") for number in range(count)))
+
+    assert len(links(mesh(45)) or ()) == 45 * 44
+    assert links(mesh(46)) is None
+    by_smarthost = LabSpec(
+        name="star",
+        domains=tuple(DomainSpec(f"d{number}.example", smarthost=RELAY) for number in range(500)),
+        relays=(RelaySpec(RELAY),),
+    )
+    assert len(links(by_smarthost) or ()) == 1_000

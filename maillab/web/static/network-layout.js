@@ -21,6 +21,7 @@ const MARGIN = 26;
 const MOST_COUNTED_BOXES = 9;
 const HIDDEN_LINK_COST = 0.5;
 const LINE_STEPS = 60; // how finely a link is looked at
+const MOST_COLUMNS = 16; // side by side
 const PEOPLE_COLUMNS = [4, 3, 2, 5, 6, 8, 10, 12]; // in one house; the first that is as good as any
 const MESH_HOSTS = 5; // so many hosts that all send to all are drawn around a cloud
 
@@ -46,7 +47,7 @@ function planOf(info, people) {
     ...info.foreign.map((server) => ({ kind: "foreign", server })),
   ];
   const links = new Map();
-  for (const link of info.links) {
+  for (const link of info.links ?? []) {
     const key = linkKey(link.from, link.to);
     const known = links.get(key);
     links.set(key, { key, from: link.from, to: link.to, isBackup: link.is_backup && (known?.isBackup ?? true) });
@@ -54,7 +55,7 @@ function planOf(info, people) {
   const direct = new Set(houses.map(({ server }) => server.host));
   const isMesh = ({ from, to }) => direct.has(from) && direct.has(to);
   const meshCount = [...links.values()].filter(isMesh).length;
-  const hasCloud = houses.length >= MESH_HOSTS && meshCount > houses.length;
+  const hasCloud = info.links === null || (houses.length >= MESH_HOSTS && meshCount > houses.length);
   if (hasCloud) {
     hubs.push({ kind: "cloud" });
   }
@@ -74,12 +75,13 @@ function sizeOf(house, size, peopleColumns) {
 
 function arrange(plan, size, width, height) {
   const { houses, hubs } = plan;
-  const most = Math.max(1, ...houses.map(({ people }) => people.length));
+  const most = (count) => Math.max(1, Math.min(count, MOST_COLUMNS));
+  const crowd = Math.max(1, ...houses.map(({ people }) => people.length));
   let best = null;
   for (const across of [true, false]) {
-    for (const peopleColumns of PEOPLE_COLUMNS.filter((columns, index) => !index || columns < most)) {
-      for (let columns = 1; columns <= Math.max(1, Math.ceil(houses.length / 2)); columns++) {
-        for (let hubColumns = 1; hubColumns <= Math.max(1, hubs.length); hubColumns++) {
+    for (const peopleColumns of PEOPLE_COLUMNS.filter((columns, index) => !index || columns < crowd)) {
+      for (let columns = 1; columns <= most(Math.ceil(houses.length / 2)); columns++) {
+        for (let hubColumns = 1; hubColumns <= most(hubs.length); hubColumns++) {
           const candidate = place(plan, size, { across, peopleColumns, columns, hubColumns });
           const largest = height === Infinity ? LARGEST_SCROLLED_SCALE : LARGEST_SCALE;
           candidate.scale = Math.min(width / candidate.width, height / candidate.height, largest);

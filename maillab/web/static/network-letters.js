@@ -147,7 +147,9 @@ export function flights({ began, ended }) {
   const isDue = (matches) => planned.some(matches) || flying.some((flight) => !flight.hasArrived && matches(flight));
   const countDue = (matches) => [...planned, ...flying].filter((each) => !each.hasArrived && matches(each)).length;
 
-  return { show, clear, fly, isDue, countDue };
+  const isBusy = () => crowds.size > 0;
+
+  return { show, clear, fly, isDue, countDue, isBusy };
 }
 
 const eased = (share) => (share < 0.5 ? 2 * share * share : 1 - (-2 * share + 2) ** 2 / 2);

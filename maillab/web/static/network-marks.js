@@ -27,7 +27,7 @@ export function markWaiting(picture, state, now, t, isDue = () => false) {
   }
 }
 
-function markBox(node, { wait }, here, now, t, large) {
+function markBox(node, box, here, now, t, large) {
   const words = here ? waitingWords(here, now, t) : "";
   if (node.dataset.words === words) {
     return;
@@ -37,15 +37,18 @@ function markBox(node, { wait }, here, now, t, large) {
     replace(node);
     return;
   }
+  // The link stays the same while it counts down: it may have the focus.
+  const link = node.firstChild ?? node.appendChild(svgElement("a", { href: "#/queue" }));
+  link.setAttribute("aria-label", t("waiting.link", { host: box.host, words }));
   const size = large ? 13 : 11;
   const width = words.length * size * 0.55 + (large ? 46 : 34);
-  const left = wait.x - width / 2;
-  replace(node,
-    svgElement("rect", { x: left, y: wait.y - size, width, height: size * 2, rx: size }),
-    svgElement("g", { transform: `translate(${left + (large ? 18 : 13)} ${wait.y}) scale(${large ? 0.66 : 0.5})` },
+  const { x, y } = box.wait;
+  replace(link,
+    svgElement("rect", { x: x - width / 2, y: y - size, width, height: size * 2, rx: size }),
+    svgElement("g", { transform: `translate(${x - width / 2 + (large ? 18 : 13)} ${y}) scale(${large ? 0.66 : 0.5})` },
       drawLetter("wait")),
     svgElement("text", {
-      x: wait.x + (large ? 13 : 9), y: wait.y + size * 0.36, "font-size": size, "text-anchor": "middle",
+      x: x + (large ? 13 : 9), y: y + size * 0.36, "font-size": size, "text-anchor": "middle",
     }, words));
 }
 

@@ -46,10 +46,11 @@ export function drawPicture(plan, t, app) {
 
   function route(from, to) {
     const link = ways.get(linkKey(from, to));
-    const points = link?.points ?? [boxes.get(from)?.anchor, boxes.get(to)?.anchor];
-    if (!points.every(Boolean)) {
+    const straight = [boxes.get(from)?.anchor, boxes.get(to)?.anchor];
+    if (!straight.every(Boolean)) {
       return null;
     }
+    const points = link?.points ?? straight;
     return link && link.from !== from ? [...points].reverse() : points;
   }
 

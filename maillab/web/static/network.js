@@ -14,14 +14,14 @@ import { spoken, told } from "/static/network-told.js";
 import { time, words } from "/static/words.js";
 
 const TELL_MS = 1200; // live: a sentence stands at least so long, to be read
+const TELL_BUSY_MS = 5000; // where letters come faster than anybody reads
 const MARK_MS = 250;
 const LIST_MS = 2000; // the list of traces is read no more often
 const BUBBLE_MS = 4000;
 const NARROW_PIXELS = 640;
 const ROOM_FOR_OTHERS_PIXELS = 330; // above and below the picture, so that all of it is seen at once
 const LEAST_HEIGHT_PIXELS = 300;
-const MANY_SERVERS = 8;
-const LEAST_HEIGHT_OF_MANY_PIXELS = 600;
+const [MANY_SERVERS, LEAST_HEIGHT_OF_MANY_PIXELS] = [8, 600];
 
 // What lasts while other views are shown, and when the language changes.
 const session = { speed: "normal", dialogue: false, replay: null, at: 0 };
@@ -107,10 +107,10 @@ class View {
   // --- the picture
 
   draw() {
-    const { stage } = this;
-    const width = stage.clientWidth || innerWidth;
+    const width = this.stage.clientWidth || innerWidth;
     const isNarrow = width < NARROW_PIXELS;
-    const least = lab.info.servers.length > MANY_SERVERS ? LEAST_HEIGHT_OF_MANY_PIXELS : LEAST_HEIGHT_PIXELS;
+    const count = lab.info.servers.length;
+    const least = count > MANY_SERVERS ? Math.max(LEAST_HEIGHT_OF_MANY_PIXELS, count * 20) : LEAST_HEIGHT_PIXELS;
     const height = isNarrow ? Infinity : Math.max(least, innerHeight - ROOM_FOR_OTHERS_PIXELS);
     this.size = `${width} ${isNarrow ? 0 : innerHeight}`;
     const focused = document.activeElement?.closest?.("[data-person], [data-mailbox]")?.dataset;
@@ -214,7 +214,7 @@ class View {
     this.teller ??= setTimeout(() => {
       this.teller = null;
       this.tell(this.untold, this.live);
-    }, Math.max(0, (this.toldAt ?? 0) + TELL_MS - performance.now()));
+    }, Math.max(0, (this.toldAt ?? 0) + (this.flights.isBusy() ? TELL_BUSY_MS : TELL_MS) - performance.now()));
   }
 
   tell(record, state) {
