@@ -54,9 +54,10 @@ export function linkEquals(root) {
   }
 
   const pointedAt = (event) => event.target.closest?.("[data-address]")?.dataset.address ?? null;
+  const change = (address) => address !== marked && mark(address);
   for (const event of ["pointerover", "focusin"]) {
-    root.addEventListener(event, (pointed) => mark(pointedAt(pointed)));
+    root.addEventListener(event, (pointed) => change(pointedAt(pointed)));
   }
-  root.addEventListener("pointerleave", () => mark(null));
+  root.addEventListener("pointerleave", () => change(null));
   return () => mark(marked);
 }

@@ -46,10 +46,12 @@ export function ladderView({ t, choose, fold, open }) {
     scale();
     const before = known;
     known = new Set(steps().map(nameOf));
-    steps().forEach((step) => {
-      equip(step, find);
+    // All is measured before anything is changed: else each change would have the whole picture laid out anew.
+    const measured = steps().map((step) => [step, step.getBBox(), step.dataset.fold && signOf(step)]);
+    for (const [step, box, sign] of measured) {
+      equip(step, box, sign, find);
       step.classList.toggle("new", before !== null && !before.has(nameOf(step)));
-    });
+    }
     here = Math.min(here, steps().length - 1);
     steps()[Math.max(here, 0)]?.setAttribute("tabindex", "0");
     Object.assign(node, { scrollTop, scrollLeft });
@@ -67,9 +69,9 @@ export function ladderView({ t, choose, fold, open }) {
     picture.setAttribute("height", height - top); // both say how high it is for its width
   }
 
-  function equip(step, find) {
+  function equip(step, { x, y, width, height }, sign, find) {
     const title = step.querySelector("title");
-    const { talk, fold: folded, trace } = step.dataset;
+    const { fold: folded, trace } = step.dataset;
     step.setAttribute("tabindex", "-1");
     step.setAttribute("role", trace ? "link" : "button");
     step.setAttribute("aria-label", [title?.textContent, trace && t("opensTrace")].filter(Boolean).join(", "));
@@ -77,16 +79,16 @@ export function ladderView({ t, choose, fold, open }) {
     if (addresses.length) {
       step.dataset.addresses = addresses.join(" ");
     }
-    const { x, y, width, height } = step.getBBox();
     step.prepend(svgElement("rect", { class: "hit", x: x - 4, y: y - 2, width: width + 8, height: height + 4, rx: 4 }));
     if (folded) {
       step.setAttribute("aria-expanded", String(folded === "unfolded"));
-      step.append(sign(step, talk, folded));
+      step.append(sign);
     }
   }
 
   // Stands where the conversation begins: a plus to open it, a minus to close it.
-  function sign(step, talk, folded) {
+  function signOf(step) {
+    const { fold: folded } = step.dataset;
     const shape = step.querySelector("rect.box, .block, .shaft").getBBox();
     const x = folded === "unfolded" ? shape.x : shape.x + shape.width / 2;
     const y = folded === "unfolded" ? shape.y + shape.height / 2 : shape.y + shape.height;
