@@ -50,7 +50,8 @@ export async function mountTrace(root, id, app) {
 
   replace(root,
     element("div", { class: "trace-head" },
-      element("div", {}, heading, element("a", { class: "back", href: app.link("traces") }, t("back"))), about),
+      element("div", {}, heading, element("a", { class: "back", href: app.link("replay", id) }, t("replay")),
+        element("a", { class: "back", href: app.link("traces") }, t("back"))), about),
     element("div", { class: "trace-grid" },
       element("section", { class: "card ladder-card", "aria-label": t("ladder") }, ladderTools(), ladder.node),
       element("div", { class: "trace-side" }, explanation,
