@@ -14,11 +14,12 @@ import orjson
 from maillab.cli.ask import RunningLab, ask, segment
 from maillab.cli.options import option, url_option
 from maillab.cli.output import show_json
+from maillab.trace.book import TraceBook
 from maillab.trace.ladder import LEAST_WIDTH, draw_ladder
 from maillab.trace.mermaid import draw_mermaid
-from maillab.trace.path import Trace, TraceBook, in_order
+from maillab.trace.path import Trace, in_order
 from maillab.trace.record import Record
-from maillab.web.api import LATEST, WIDEST_LADDER
+from maillab.web.traces import LATEST, WIDEST_LADDER
 
 
 @click.command
@@ -58,7 +59,7 @@ def trace(
         return
     found = _find(_logged(logs), trace_id)
     if output_format == "json":
-        show_json(found.summary() | {"records": found.records})
+        show_json(found.document())
     elif output_format == "mermaid":
         click.echo(draw_mermaid(found, brief), nl=False)
     else:

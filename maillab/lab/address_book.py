@@ -42,6 +42,16 @@ class AddressBook:
         """The host name behind a host name, a domain or an address."""
         return self._host_of.get(name.lower())
 
+    @property
+    def names(self) -> Collection[str]:
+        """Every host name, domain and address, in lower case."""
+        return self._host_of.keys()
+
+    def ports(self, host: str) -> list[int]:
+        """The standard ports that `host` (a host name, a domain or an address) listens at."""
+        name = self._host_of.get(host.lower())
+        return sorted(port for listening, port in self._listeners if listening == name)
+
     def shown(self, host: str) -> str | None:
         """The address that people see: 172.16.1.1."""
         return self._shown.get(self._host_of.get(host.lower(), ""))

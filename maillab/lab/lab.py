@@ -27,7 +27,8 @@ from maillab.mailserver.mailserver import MailServer
 from maillab.mailserver.queue import Work
 from maillab.network.network import Network
 from maillab.storage.database import Database
-from maillab.trace.path import Trace, TraceBook
+from maillab.trace.book import TraceBook
+from maillab.trace.path import Trace
 from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 
@@ -198,6 +199,8 @@ class Lab:
         body: str = "",
         octets: bytes | None = None,
         server: str | None = None,
+        in_reply_to: str = "",
+        references: Sequence[str] = (),
     ) -> Sent:
         """Send one mail by real SMTP, as a mail program does.
 
@@ -208,16 +211,28 @@ class Lab:
             body: of the message that is written here.
             octets: a whole message to be sent as it is, instead of one that is written here.
             server: the host or domain to hand it to; left out: the sender's own, else the lab's first server.
+            in_reply_to: the Message-ID that the message written here answers.
+            references: those of the conversation that it goes on with, oldest first.
 
         Raises:
             MailRefusedError: the server took it for nobody.
             AddressError: an address that is none.
             LookupError: `server` is not in the lab.
+            ValueError: the message cannot be written: a subject of two lines, a message id that is none.
         """
         to = [recipients] if isinstance(recipients, str) else [*recipients]
         if octets is None:
             message_id = f"{self.chance.getrandbits(_MESSAGE_ID_BITS):x}"
-            octets = written(sender, to, subject, body, at=self.clock.time(), message_id=message_id)
+            octets = written(
+                sender,
+                to,
+                subject,
+                body,
+                at=self.clock.time(),
+                message_id=message_id,
+                in_reply_to=in_reply_to,
+                references=references,
+            )
         name = server or self._server_for(sender)
         target = self.book.find(name, SMTP_PORT)
         if target is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
@@ -22,10 +23,16 @@ from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 
 CLIENT_NAME: Final = "maillab-send"  # what it says in EHLO
+_FOLDING: Final = "\r\n "  # RFC 5322 section 2.2.3
+_MESSAGE_ID: Final = re.compile(r"<[!-;=?-~]{1,900}>")  # RFC 5322 section 3.6.4, and what fits into a line of 998
 
 
 class MailRefusedError(Exception):
-    """No recipient was taken; `str()` is what the server said."""
+    """No recipient was taken; `str()` is what the server said, and `outcomes` to whom, as far as it got."""
+
+    def __init__(self, reason: str, outcomes: Mapping[Address, Outcome] | None = None) -> None:
+        super().__init__(reason)
+        self.outcomes: Mapping[Address, Outcome] = outcomes or {}
 
 
 @attrs.frozen
@@ -36,10 +43,31 @@ class Sent:
     outcomes: Mapping[Address, Outcome]
 
 
-def written(sender: str, to: Sequence[str], subject: str, body: str, *, at: float, message_id: str) -> bytes:
+def written(
+    sender: str,
+    to: Sequence[str],
+    subject: str,
+    body: str,
+    *,
+    at: float,
+    message_id: str,
+    in_reply_to: str = "",
+    references: Sequence[str] = (),
+) -> bytes:
     """A plain text message as a mail program writes it, with From, To, Subject, Date and Message-ID.
 
-    `at` is in seconds since 1970; `message_id` is what stands left of the @.
+    Args:
+        sender: the address of From.
+        to: the addresses of To.
+        subject: of one line, in any script.
+        body: the text.
+        at: of Date, in seconds since 1970.
+        message_id: what stands left of its @.
+        in_reply_to: the Message-ID that is answered, with its angle brackets (RFC 5322 section 3.6.4).
+        references: those of the whole conversation, oldest first.
+
+    Raises:
+        ValueError: something cannot stand in a header.
     """
     utf8 = not all(address.isascii() for address in (sender, *to))
     message = EmailMessage(policy=SMTP.clone(utf8=utf8))
@@ -49,7 +77,17 @@ def written(sender: str, to: Sequence[str], subject: str, body: str, *, at: floa
     message["Date"] = mail_date(at)
     message["Message-ID"] = f"<{message_id}@{CLIENT_NAME}>"
     message.set_content(body)
-    return bytes(message)
+    header, empty_line, content = bytes(message).partition(b"\r\n\r\n")
+    answered = [_ids_field("In-Reply-To", (in_reply_to,)), _ids_field("References", references)]
+    return b"\r\n".join([header, *filter(None, answered)]) + empty_line + content
+
+
+def _ids_field(name: str, message_ids: Sequence[str]) -> bytes:
+    """A field of message ids, one a line; the standard library would put a long one into an encoded word."""
+    wanted = [*filter(None, message_ids)]
+    if wrong := [message_id for message_id in wanted if not _MESSAGE_ID.fullmatch(message_id)]:
+        raise ValueError(f"{name}: {wrong[0]!r} is no message id like <1@example.com>")
+    return f"{name}: {_FOLDING.join(wanted)}".encode() if wanted else b""
 
 
 async def submit(
@@ -100,5 +138,5 @@ async def submit(
         await trio.aclose_forcefully(stream)
     if not any(isinstance(outcome, Delivered) for outcome in outcomes.values()):
         reasons = {outcome.reason: None for outcome in outcomes.values() if not isinstance(outcome, Delivered)}
-        raise MailRefusedError("; ".join(reasons))
+        raise MailRefusedError("; ".join(reasons), outcomes)
     return Sent(traces[0] if traces else None, outcomes)

@@ -15,7 +15,7 @@ _ANY_WORD: Final = r"=\?[^?\s]+\?[BbQq]\?[^?\s]*\?="
 _WORDS_IN_A_ROW: Final = re.compile(rf"{_ANY_WORD}(?:[ \t\r\n]+{_ANY_WORD})*")
 
 # Only charsets that mail is written in: Python also has codecs that are slow, or warn, or give no text.
-_MAIL_CHARSET: Final = re.compile(
+MAIL_CHARSET: Final = re.compile(
     r"us-ascii|utf-?8|latin-?1|iso-8859-(?:[1-9]|1[013-6])|(?:windows-|cp)125[0-8]|koi8-[ru]|iso-2022-(?:jp|kr)"
     r"|euc-(?:jp|kr)|shift[-_]jis|gb2312|gbk|gb18030|big5|ks_c_5601-1987",
     re.IGNORECASE | re.ASCII,
@@ -34,7 +34,7 @@ def _decoded_row(row: re.Match[str]) -> str:
     for charset, words in groupby(_WORD.finditer(row[0]), key=lambda word: word[1].lower()):
         same = list(words)
         try:
-            if not _MAIL_CHARSET.fullmatch(charset):
+            if not MAIL_CHARSET.fullmatch(charset):
                 raise LookupError(charset)
             decoded.append(b"".join(map(_octets, same)).decode(charset, "replace"))
         except (LookupError, ValueError):

@@ -7,6 +7,7 @@ from typing import Final
 
 from maillab.trace.cells import visible
 from maillab.trace.copies import Copy, State
+from maillab.trace.wording import ENGLISH, Wording
 
 NAMES_LIMIT_COUNT: Final = 20
 """So many recipients are named in the head and at the foot, then counted; a list may hold a thousand."""
@@ -24,23 +25,24 @@ def since(start: str, at: str) -> str:
     return f"{days} d {clock.zfill(8)}" if days else clock
 
 
-def names_of(addresses: list[str] | tuple[str, ...]) -> str:
+def names_of(addresses: list[str] | tuple[str, ...], wording: Wording = ENGLISH) -> str:
     named = ", ".join(visible(address) or "<>" for address in addresses[:NAMES_LIMIT_COUNT])
     more = len(addresses) - NAMES_LIMIT_COUNT
-    return f"{named} and {more} more" if more > 0 else named
+    return wording.more.format(names=named, count=more) if more > 0 else named
 
 
-def fate(copy: Copy) -> str:
-    said = f", {copy.next_hop} said" if copy.next_hop and (copy.reply or "")[:3].isdigit() else ""
+def fate(copy: Copy, wording: Wording = ENGLISH) -> str:
+    has_code = copy.next_hop and (copy.reply or "")[:3].isdigit()
+    said = wording.said.format(next_hop=copy.next_hop) if has_code else ""
     reply = f"{said}: {copy.reply}" if copy.reply else ""
     match copy.state:
         case State.DELIVERED:
-            return f"in the mailbox at {copy.server}, uid {copy.uid}"
+            return wording.delivered.format(server=copy.server, uid=copy.uid)
         case State.FAILED:
-            return f"failed at {copy.server}{reply}"
+            return wording.failed.format(server=copy.server, reply=reply)
         case State.DEFERRED:
-            return f"waits at {copy.server}{reply}"
+            return wording.deferred.format(server=copy.server, reply=reply)
         case State.RELAYED:
-            return f"handed to {copy.next_hop} outside the lab"
+            return wording.relayed.format(next_hop=copy.next_hop)
         case State.UNDERWAY:
-            return f"underway at {copy.server}"
+            return wording.underway.format(server=copy.server)

@@ -19,6 +19,8 @@ UNCLAIMED_LIMIT_COUNT: Final = 8
 LINES_LIMIT_COUNT: Final = 5_000
 """Lines kept of one transaction, and of what was said outside of one: 1,000 recipients take 2,000."""
 
+START_MAIL_INPUT: Final = 354  # RFC 5321 section 4.2.3
+
 
 class Side(enum.Enum):
     """The end of a connection that wrote its dialogue down."""
@@ -49,6 +51,11 @@ class Conversation:
     claimed: bool = False
     over: bool = False
     """Nothing more is said in it."""
+
+    @property
+    def key(self) -> str:
+        """Names it among all of a trace, in one word."""
+        return f"{self.run}.{self.connection}.{self.transaction}"
 
     def add(self, record: Record) -> None:
         if len(self.records) < LINES_LIMIT_COUNT:
@@ -153,3 +160,28 @@ class Talk:
         if len(self.conversations) > UNCLAIMED_LIMIT_COUNT:
             self.conversations.pop(min(self.conversations)).over = True
         return conversation
+
+
+def recipients_answered(records: list[Record]) -> tuple[int, list[str]]:
+    """How many RCPT were accepted, and the refusals of this transaction with what they refuse.
+
+    Pipelined commands may all stand before the first reply (RFC 2920 section 3.1), so they are matched in turn.
+    """
+    commands: list[tuple[str, str]] = []
+    replies: list[str] = []
+    for record in records:
+        if record["event"] == "smtp.command":
+            commands.append((record["verb"], record["line"]))
+        elif record["event"] == "smtp.reply" and record["line"][3:4] != "-":
+            replies.append(record["line"])
+            if record.get("code") == START_MAIL_INPUT:
+                commands.insert(len(replies), ("DATA", "message"))  # answered next, without a command of its own
+    taken = 0
+    refusals: list[str] = []
+    for (verb, command), reply in zip(commands, replies, strict=False):
+        taken += verb == "RCPT" and reply.startswith("2")
+        if verb == "DATA" and command != "message" and refusals and not taken:
+            continue  # sent ahead of the replies (RFC 2920 section 3.1), and nothing was left to send
+        if verb in ("MAIL", "RCPT", "DATA") and reply[:1] in ("4", "5"):
+            refusals.append(f"{reply} ({command})")
+    return taken, refusals

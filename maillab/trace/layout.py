@@ -204,7 +204,7 @@ class Beside:
         elif step.kind in _MARKS:
             first.put(sheet.column(step.source), _MARKS[step.kind])
         text, column = visible(step.text), self._text_column
-        speaker = f"{step.speaker}: " if step.speaker else ""
+        speaker = f"{step.label or step.speaker}: " if step.speaker else ""
         room = sheet.width - column - len(speaker)
         longest = max(map(width_of, text.split(" ")))
         if longest > room:
@@ -225,7 +225,7 @@ class Beside:
 
 
 def _heading(lane: Lane) -> list[str]:
-    return [visible(text) for text in (lane.role.value, lane.name, lane.detail) if text]
+    return [visible(text) for text in (lane.title, lane.name, lane.detail) if text]
 
 
 def _on_arrow(step: Step) -> str:
@@ -235,4 +235,4 @@ def _on_arrow(step: Step) -> str:
 
 
 def _spoken(step: Step) -> str:
-    return visible(f"{step.speaker}: {step.text}" if step.speaker else step.text)
+    return visible(step.spoken)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from maillab.trace.cells import visible
 from maillab.trace.path import Trace
 from maillab.trace.steps import Kind, Lane, Role, Step
 from maillab.trace.story import Story
+from maillab.trace.wording import ENGLISH, Wording
 
 _NOT_PLAIN: Final = re.compile(r"[^\w .,()/@=_'…·+:-]")
 """What Mermaid or a browser may read as more than text: `;` ends a statement, `#` begins an entity, `%%` a comment
@@ -20,24 +22,28 @@ _KEYWORD: Final = re.compile(r"\bend\b|style|classdef", re.IGNORECASE)
 _ARROWS: Final = {Kind.MESSAGE: "->>", Kind.LINE: "->>", Kind.STORED: "-)", Kind.LOST: "-x"}
 
 
-def draw_mermaid(trace: Trace, brief: bool = False) -> str:
-    """Draw `trace` as a `sequenceDiagram`; with `brief`, one arrow per hop in place of the dialogue."""
-    story = Story(trace, brief)
+def draw_mermaid(trace: Trace, brief: bool = False, unfolded: Collection[str] = (), wording: Wording = ENGLISH) -> str:
+    """Draw `trace` as a `sequenceDiagram`; with `brief`, one arrow per hop in place of the dialogue.
+
+    The conversations that are `unfolded`, by their keys, are told line by line all the same.
+    """
+    story = Story(trace, brief, unfolded, wording)
     names = {lane.key: f"lane{number}" for number, lane in enumerate(story.lanes)}
     rows = ["sequenceDiagram"]
     rows += [f"    participant {names[lane.key]} as {_heading(lane)}" for lane in story.lanes]
     if names:
         over = _span([names[story.lanes[0].key], names[story.lanes[-1].key]])
-        recipients = ", ".join(trace.recipients)
-        head = f"{trace.subject or '(no subject)'} · from {trace.sender or '<>'} to {recipients}"
-        rows.append(f"    Note over {over}: {_plain(head)}")
-        rows.append(f"    Note over {over}: {_plain(f'trace {trace.id} · {trace.state}')}")
+        sender = wording.sender.format(names=trace.sender or "<>")
+        recipients = wording.recipients.format(names=", ".join(trace.recipients))
+        head = f"{trace.subject or wording.no_subject} · {sender} {recipients}"
+        facts = f"{wording.trace.format(trace=trace.id)} · {wording.states[trace.state]}"
+        rows += [f"    Note over {over}: {_plain(words)}" for words in (head, facts)]
     rows += [f"    {_statement(step, names)}" for step in story.steps]
     return "\n".join(rows) + "\n"
 
 
 def _statement(step: Step, names: dict[str, str]) -> str:
-    text = _plain(f"{step.speaker}: {step.text}" if step.speaker else step.text)
+    text = _plain(step.spoken)
     if step.kind in _ARROWS:
         arrow = "-->>" if step.speaker == Role.SERVER else _ARROWS[step.kind]  # replies are dashed
         return f"{names[step.source]}{arrow}{names[step.target]}: {text}"
@@ -50,7 +56,7 @@ def _span(names: list[str]) -> str:
 
 
 def _heading(lane: Lane) -> str:
-    return "<br/>".join(_plain(text) for text in (lane.role.value, lane.name, lane.detail) if text)
+    return "<br/>".join(_plain(text) for text in (lane.title, lane.name, lane.detail) if text)
 
 
 def _plain(text: str) -> str:

@@ -44,12 +44,12 @@ _UNKNOWN_EM: Final = 1.0
 _LIGHT: Final = {
     "paper": "#ffffff", "ink": "#1c2530", "muted": "#5a6673", "rail": "#9aa5b1", "faint": "#eef2f6",
     "client": "#0b4f9e", "message": "#8a4b00", "glow": "#ffe9c7", "stored": "#176b34", "trouble": "#a8201a",
-    "alarm": "#fdecea",
+    "alarm": "#fdecea", "lookup": "#6b3fa0",
 }  # fmt: skip
 _DARK: Final = {
     "paper": "#12181f", "ink": "#e8edf2", "muted": "#a3b0bd", "rail": "#5d6a77", "faint": "#1e2731",
     "client": "#7db8ff", "message": "#ffc46b", "glow": "#4a3410", "stored": "#74d694", "trouble": "#ff9a92",
-    "alarm": "#3d1a1a",
+    "alarm": "#3d1a1a", "lookup": "#c9a6ff",
 }  # fmt: skip
 Value = str | int | None
 """What an attribute may be; None is left out."""
@@ -67,6 +67,7 @@ _COLOURS: Final = Template(
     ".maillab-ladder .command .shaft,.maillab-ladder .command .head{stroke:$client}"
     ".maillab-ladder .command .head{fill:$client}"
     ".maillab-ladder .reply .shaft,.maillab-ladder .reply .head{stroke:$muted}"
+    ".maillab-ladder .lookup .shaft,.maillab-ladder .lookup .head{stroke:$lookup}"
     ".maillab-ladder .message .shaft,.maillab-ladder .message .head{stroke:$message}"
     ".maillab-ladder .message .block{fill:$glow;stroke:$message}"
     ".maillab-ladder .stored .shaft,.maillab-ladder .stored .head{stroke:$stored}"

@@ -1,26 +1,20 @@
-"""The path of a message: records of many servers, gathered to traces as they come."""
+"""The path of a message: what the records of many servers, put together, say of one trace."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 import attrs
 
-from maillab.trace.conversation import Conversation, Side, Talk, same_conversation
+from maillab.trace.conversation import Conversation, Side, same_conversation
 from maillab.trace.copies import Copy, State, judge, worst_state
 from maillab.trace.gathering import Contents, Gathering
 from maillab.trace.record import Record
 
-CLOSED_TALKS_LIMIT_COUNT: Final = 64
-"""Connections between servers that are remembered after their end: the sender records its outcome after closing."""
-
-OPEN_GATHERINGS_LIMIT_COUNT: Final = 256
-"""Traces that lie open, being on their way; those that were longer untouched are packed."""
-
-SMTP_PROTOCOLS: Final = frozenset({"smtp", "submission", "submissions"})
+SUMMARY_LIMIT_COUNT: Final = 20  # copies that stand in a summary; a list may hold a thousand
 
 
 @attrs.frozen
@@ -164,160 +158,24 @@ class Trace:
             "subject": self.subject,
             "state": str(self.state),
             "hops": [attrs.asdict(hop) for hop in self.hops],
+            "copies": [attrs.asdict(copy) for copy in islice(self.copies.values(), SUMMARY_LIMIT_COUNT)],
             "at": self.started_at,
             "ended_at": self.ended_at,
             "for_trace": self.parent,
             "children": list(self.children),
         }
 
-
-class TraceBook:
-    """Gathers records to traces, one record at a time; it never looks at a record twice before somebody asks.
-
-    Records of one process must come in its order; processes may come in any, one after the other or mixed.
-    """
-
-    def __init__(self, limit: int = 10_000, open_limit: int = OPEN_GATHERINGS_LIMIT_COUNT) -> None:
-        """`limit` traces are kept, the one begun first goes first; `open_limit` of them are not packed."""
-        self._limit = limit
-        self._open_limit = open_limit
-        self._gatherings: OrderedDict[str, Gathering] = OrderedDict()
-        self._lying_open: OrderedDict[str, None] = OrderedDict()  # those that are not packed, latest touched last
-        self._views: dict[str, tuple[int, Trace]] = {}  # of those: what was built of how many records
-        self._talks: dict[tuple[str, str], Talk] = {}
-        self._closed_talks: OrderedDict[tuple[str, str], Talk] = OrderedDict()
-        self._domains_of: dict[str, frozenset[str]] = {}
-        self._adders: Mapping[str, Callable[[Record], None]] = {
-            "smtp.command": self._add_dialogue,
-            "smtp.reply": self._add_dialogue,
-            "connection.opened": self._open,
-            "connection.closed": self._close,
-            "lab.ready": self._learn_servers,
-            "lab.stopped": lambda record: self.end_run(record["run"]),
-            "bounce.created": self._add_bounce,
-        }
-
-    def add(self, record: Record) -> None:
-        """Take the next record; any event, in constant time."""
-        self._adders.get(record["event"], self._add_other)(record)
-
-    def get(self, trace_id: str) -> Trace | None:
-        """The trace as it stands now, or None when nothing is known of it."""
-        gathering = self._gatherings.get(trace_id)
-        if gathering is None or not gathering.began_at:
-            return None
-        size = gathering.size
-        if size is None:
-            return Trace(trace_id, gathering, self._domains_of)
-        built_of, view = self._views.get(trace_id, (0, None))
-        if view is None or built_of != size:
-            view = Trace(trace_id, gathering, self._domains_of)
-            self._views[trace_id] = size, view
-        return view
-
-    @property
-    def latest(self) -> Trace | None:
-        """The newest mail that somebody sent; a notice that a server made only where there is nothing else."""
-        traces = self.traces()
-        return next((trace for trace in traces if trace.parent is None), traces[0] if traces else None)
-
-    def traces(self) -> list[Trace]:
-        """All traces, newest first."""
-        began_at = {name: gathering.began_at for name, gathering in reversed(self._gatherings.items())}
-        known = (self.get(name) for name in sorted(began_at, key=began_at.__getitem__, reverse=True))
-        return [trace for trace in known if trace]
-
-    @property
-    def remembered_connections(self) -> int:
-        """How many connections are remembered: the open ones, and a few closed ones between servers."""
-        return len(self._talks) + len(self._closed_talks)
-
-    def _gathering(self, trace_id: str) -> Gathering:
-        """To be added to: those longest untouched are packed for it."""
-        gathering = self._gatherings.get(trace_id)
-        if gathering is None:
-            gathering = self._gatherings[trace_id] = Gathering()
-            if len(self._gatherings) > self._limit:
-                oldest, _ = self._gatherings.popitem(last=False)
-                self._lying_open.pop(oldest, None)
-                self._views.pop(oldest, None)
-        self._lying_open[trace_id] = None
-        self._lying_open.move_to_end(trace_id)
-        if len(self._lying_open) > self._open_limit:
-            longest, _ = self._lying_open.popitem(last=False)
-            self._views.pop(longest, None)
-            if not self._gatherings[longest].pack():
-                self._lying_open[longest] = None
-        return gathering
-
-    def _add_dialogue(self, record: Record) -> None:
-        key = record["run"], record["connection"]
-        talk = self._talks.get(key)
-        if talk is None:
-            talk = self._talks[key] = Talk()
-        talk.add(record)
-
-    def _add_other(self, record: Record) -> None:
-        trace_id = record.get("trace")
-        connection = record.get("connection")
-        if trace_id is None:
-            talk = self._talks.get((record["run"], connection)) if connection else None
-            if talk is not None:
-                talk.add(record)
-            return
-        gathering = self._gathering(trace_id)
-        gathering.add(record)
-        if connection:
-            self._claim_dialogue(gathering, (record["run"], connection), record.get("transaction"))
-        parent = record.get("for_trace")
-        if parent and parent != trace_id:
-            self._name_child(parent, trace_id)
-
-    def _claim_dialogue(self, gathering: Gathering, key: tuple[str, str], transaction: int | None) -> None:
-        """What was said of this mail; where it did not come to that, what was in the way."""
-        talk = self._talks.get(key) or self._closed_talks.get(key)
-        if talk is None:
-            return
-        if transaction is None:
-            for fault in talk.faults_before_mail():
-                gathering.add(fault)
-            return
-        said = talk.conversations.get(transaction)
-        if said is not None and not said.claimed:
-            gathering.claim(said)
-
-    def _add_bounce(self, record: Record) -> None:
-        """A bounce is told twice: in its own trace, and in that of the mail which came back."""
-        self._add_other(record)
-        parent = record["for_trace"]
-        if parent != record.get("trace"):
-            self._gathering(parent).add(record)
-
-    def _name_child(self, parent: str, child: str) -> None:
-        children = self._gathering(parent).children
-        if child not in children:
-            children.append(child)
-
-    def _open(self, record: Record) -> None:
-        if record["protocol"] in SMTP_PROTOCOLS:
-            self._talks.setdefault((record["run"], record["connection"]), Talk()).open(record)
-
-    def _close(self, record: Record) -> None:
-        key = record["run"], record["connection"]
-        talk = self._talks.get(key)
-        if talk is None or not talk.close(record):
-            return
-        del self._talks[key]
-        if record["side"] == Side.CLIENT.value or record.get("peer_name"):
-            self._closed_talks[key] = talk
-            if len(self._closed_talks) > CLOSED_TALKS_LIMIT_COUNT:
-                self._closed_talks.popitem(last=False)
-
-    def _learn_servers(self, record: Record) -> None:
-        self._domains_of |= {server["host"]: frozenset(server["domains"]) for server in record["servers"]}
-
-    def end_run(self, run: str) -> None:
-        """The process of that run has ended, be it that it was killed and could not say so; its traces stay."""
-        for talks in (self._talks, self._closed_talks):
-            for key in [key for key in talks if key[0] == run]:
-                talks.pop(key).end()
+    def document(self) -> dict[str, Any]:
+        """The whole trace in JSON values: its summary, all its records, and which of them make a conversation."""
+        conversations = [
+            {
+                "talk": said.key,
+                "run": said.run,
+                "server": said.server,
+                "client": said.client or said.hello or said.client_peer,
+                "transaction": [said.connection, said.transaction],
+                "seqs": [record["seq"] for record in said.records],
+            }
+            for said in self.conversations
+        ]
+        return self.summary() | {"conversations": conversations, "records": list(self.records)}

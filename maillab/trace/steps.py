@@ -15,21 +15,31 @@ MAILBOXES: Final = "\0mailboxes"
 CLIENT: Final = "\0client"
 """The key of the lane of the client from outside."""
 
+NAMES: Final = "\0dns"
+"""The key of the lane of the name servers."""
+
 
 class Role(enum.StrEnum):
     CLIENT = "Client"
     SERVER = "Server"
     MAILBOXES = "Mailboxes"
+    DNS = "DNS"
 
 
 @attrs.frozen
 class Lane:
-    """One that takes part: the client, a host, or all mailboxes together."""
+    """One that takes part: the client, a host, all mailboxes together, or the name servers."""
 
     key: str
     role: Role
     name: str
     detail: str = ""
+    label: str = ""
+    """The role in the language of the picture."""
+
+    @property
+    def title(self) -> str:
+        return self.label or self.role.value
 
 
 class Kind(enum.Enum):
@@ -44,6 +54,13 @@ class Kind(enum.Enum):
     WAIT = enum.auto()  # nothing happens for a while
 
 
+class Fold(enum.StrEnum):
+    """How a conversation is told: as one arrow, or line by line."""
+
+    FOLDED = "folded"
+    UNFOLDED = "unfolded"
+
+
 @attrs.frozen
 class Step:
     """One thing that happens: at `source`, or from `source` to `target`."""
@@ -56,11 +73,22 @@ class Step:
     """The record that tells of it, where one does."""
     speaker: str = ""
     """Who says it, in a word; of what is not said, what it is."""
+    label: str = ""
+    """The speaker in the language of the picture."""
+    talk: str = ""
+    """The key of the conversation that it belongs to."""
+    fold: Fold | None = None
+    """The one step by which a conversation is folded or unfolded says how it is told."""
 
     @property
     def at(self) -> str:
         """When, as the record has it; "" for what has no time."""
         return "" if self.record is None else str(self.record["at"])
+
+    @property
+    def spoken(self) -> str:
+        """Its words, with who says them."""
+        return f"{self.label or self.speaker}: {self.text}" if self.speaker else self.text
 
 
 def duration(seconds: float) -> str:

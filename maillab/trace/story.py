@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 
 import attrs
 
-from maillab.trace.conversation import Conversation, Side
+from maillab.trace.conversation import START_MAIL_INPUT, Conversation, Side, recipients_answered
 from maillab.trace.path import Trace, in_order
 from maillab.trace.record import Record
-from maillab.trace.steps import CLIENT, MAILBOXES, Kind, Lane, Role, Step, duration
+from maillab.trace.steps import CLIENT, MAILBOXES, NAMES, Fold, Kind, Lane, Role, Step
+from maillab.trace.wording import ENGLISH, Wording
 
 PAUSE_SECONDS: Final = 0.5
 """A conversation that is silent for so long lets others speak in between; shorter ones are told in one piece."""
 
 WHOLE_REPLY_LIMIT_COUNT: Final = 2
 """Replies of more lines are folded to their first one; a second line may teach and is shown."""
-
-START_MAIL_INPUT: Final = 354  # RFC 5321 section 4.2.3
 
 _OUTCOMES: Final = frozenset({"message.accepted", "message.stored", "delivery.duplicate", "fault.injected"})
 
@@ -55,17 +54,31 @@ class _Passage:
 class Story:
     """Lanes and steps of one trace."""
 
-    def __init__(self, trace: Trace, brief: bool = False) -> None:
+    def __init__(
+        self, trace: Trace, brief: bool = False, unfolded: Collection[str] = (), wording: Wording = ENGLISH
+    ) -> None:
+        """With `brief`, a conversation is one arrow, unless its key is among those that are `unfolded`."""
         self._trace = trace
         self._brief = brief
+        self._unfolded = frozenset(unfolded)
+        self._wording = wording
         self._told_for = {(said.run, said.connection, said.transaction): said for said in trace.conversations}
         self._senders: dict[int, str] = {}
         self._data_asked: set[int] = set()
-        self.lanes = self._find_lanes()
-        self.steps = tuple(step for passage in self._passages() for step in self._tell(passage))
+        self._unfolded_clients = {said.client for said in trace.conversations if not self._is_folded(said)}
+        self.lanes = tuple(attrs.evolve(lane, label=wording.roles[lane.role]) for lane in self._find_lanes())
+        told = (step for passage in self._passages() for step in self._tell(passage))
+        self.steps = tuple(attrs.evolve(step, label=wording.speakers.get(step.speaker, step.speaker)) for step in told)
+
+    def _is_folded(self, said: Conversation) -> bool:
+        return self._brief and said.key not in self._unfolded
+
+    def _is_looked_up(self, record: Record) -> bool:
+        """True for a lookup that is told: with the conversations that it led to."""
+        return record["event"] == "dns.answered" and (not self._brief or record["server"] in self._unfolded_clients)
 
     def _find_lanes(self) -> tuple[Lane, ...]:
-        """The client first, then hosts by hop, then the mailboxes."""
+        """The client first, then hosts by hop, then the mailboxes, then the name servers."""
         hosts: dict[str, int] = {}
         client = None
         for record in self._trace.own_records:
@@ -87,6 +100,8 @@ class Story:
             lanes.insert(0, Lane(CLIENT, Role.CLIENT, client.hello or client.client_peer or "client", detail))
         if any(record["event"] == "message.stored" for record in self._trace.own_records):
             lanes.append(Lane(MAILBOXES, Role.MAILBOXES, ""))
+        if any(map(self._is_looked_up, self._trace.own_records)):
+            lanes.append(Lane(NAMES, Role.DNS, ""))
         return tuple(lanes)
 
     def _foreign_sender(self, said: Conversation, hosts: dict[str, int]) -> str | None:
@@ -121,7 +136,7 @@ class Story:
             outcomes = self._outcomes(said)
             in_talk.update(map(id, outcomes))
             records = in_order([*said.records, *outcomes])
-            if self._brief:
+            if self._is_folded(said):
                 passages += [_Passage(records, said, True)]
                 continue
             passage = _Passage([], said, True)
@@ -139,72 +154,75 @@ class Story:
     def _tell(self, passage: _Passage) -> Iterator[Step]:
         if passage.said is None:
             yield from self._tell_alone(passage.records[0])
-        elif self._brief:
-            yield from self._tell_briefly(passage.said, passage.records)
         else:
-            yield from self._tell_dialogue(passage)
+            tell = self._tell_briefly if self._is_folded(passage.said) else self._tell_dialogue
+            yield from (attrs.evolve(step, talk=passage.said.key) for step in tell(passage, passage.said))
 
-    def _tell_dialogue(self, passage: _Passage) -> Iterator[Step]:
-        said = passage.said
-        assert said is not None
+    def _tell_dialogue(self, passage: _Passage, said: Conversation) -> Iterator[Step]:
         client, server = self._senders[id(said)], said.server
         if passage.begins:
             name = next(lane.name for lane in self.lanes if lane.key == client)
-            yield Step(Kind.TITLE, f"Client {name} to Server {server}", client, server)
+            title = self._wording.conversation.format(client=name, server=server)
+            yield Step(Kind.TITLE, title, client, server, fold=Fold.UNFOLDED)
         reply: list[Record] = []
         for record in passage.records:
             event = record["event"]
             if id(said) in self._data_asked and event in _BEHIND_MESSAGE:
                 self._data_asked.discard(id(said))
                 size = record.get("size_octets")
-                text = "message" if size is None else f"message, {size} octets"
+                text = self._wording.message if size is None else self._wording.message_of.format(octets=size)
                 yield Step(Kind.MESSAGE, text, client, server, record, Role.CLIENT)
             if event == "smtp.command":
                 yield Step(Kind.LINE, record["line"], client, server, record, Role.CLIENT)
             elif event == "smtp.reply":
                 reply.append(record)
                 if record["line"][3:4] != "-":
-                    yield from _tell_reply(reply, server, client)
+                    yield from self._tell_reply(reply, server, client)
                     if record.get("code") == START_MAIL_INPUT:
                         self._data_asked.add(id(said))
                     reply = []
+            elif event == "message.accepted":
+                yield Step(Kind.TAKEN, record["queue_id"], server, "", record, "Queued")
             else:
                 yield from self._tell_outcome(record)
         if reply:
-            yield from _tell_reply(reply, server, client)
+            yield from self._tell_reply(reply, server, client)
 
     def _tell_outcome(self, record: Record) -> Iterator[Step]:
         server = record["server"]
         match record["event"]:
-            case "message.accepted" if not self._brief or not record.get("connection"):
-                made = "" if record.get("connection") else ", written here"
-                yield Step(Kind.TAKEN, f"{record['queue_id']}{made}", server, "", record, "Queued")
+            case "message.accepted" if not record.get("connection"):
+                text = self._wording.written_here.format(queue_id=record["queue_id"])
+                yield Step(Kind.TAKEN, text, server, "", record, "Queued")
             case "message.stored":
-                text = f"{record['mailbox']}, uid {record['uid']}"
+                text = self._wording.stored.format(mailbox=record["mailbox"], uid=record["uid"])
                 yield Step(Kind.STORED, text, server, MAILBOXES, record, "Stored")
             case "tls.started":
-                text = f"encrypted from here on ({record['version'].partition(' ')[0]})"
+                text = self._wording.encrypted.format(version=record["version"].partition(" ")[0])
                 yield Step(Kind.NOTE, text, server, "", record, "TLS")
             case "delivery.duplicate":
-                yield Step(Kind.NOTE, "accepted before; this copy is dropped", server, "", record)
+                yield Step(Kind.NOTE, self._wording.duplicate, server, "", record)
             case "fault.injected":
                 yield Step(Kind.NOTE, record["reason"], server, "", record, "Fault")
 
-    def _tell_briefly(self, said: Conversation, records: list[Record]) -> Iterator[Step]:
+    def _tell_briefly(self, passage: _Passage, said: Conversation) -> Iterator[Step]:
+        records = passage.records
         client = self._senders[id(said)]
         spoken = said.records[said.lead_count :] or said.records
         accepted = next((record for record in records if record["event"] == "message.accepted"), None)
         last = accepted or next((r for r in reversed(spoken) if r.get("verb") != "QUIT"), spoken[-1])
-        taken, refusals = _recipients_answered(spoken)
-        took = duration(seconds_between(spoken[0], last))
+        taken, refusals = recipients_answered(spoken)
+        took = self._wording.duration(seconds_between(spoken[0], last))
+        kind, text, speaker = Kind.LINE, self._wording.refused_after.format(time=took), "Refused"
         if accepted is not None:
-            yield Step(Kind.MESSAGE, f"{accepted['queue_id']} in {took}", client, said.server, spoken[0], "Queued")
+            text = self._wording.queued_in.format(queue_id=accepted["queue_id"], time=took)
         elif said.side is Side.CLIENT and taken:
-            yield Step(Kind.MESSAGE, f"by {said.server} in {took}", client, said.server, spoken[0], "Queued")
+            text = self._wording.taken_by_in.format(server=said.server, time=took)
+        if accepted is not None or (said.side is Side.CLIENT and taken):
+            kind, speaker = Kind.MESSAGE, "Queued"
         elif any(record["event"] == "delivery.duplicate" for record in records):
-            yield Step(Kind.MESSAGE, f"in {took}", client, said.server, spoken[0], "Sent again")
-        else:
-            yield Step(Kind.LINE, f"after {took}", client, said.server, spoken[0], "Refused")
+            kind, speaker, text = Kind.MESSAGE, "Sent again", self._wording.sent_again_in.format(time=took)
+        yield Step(kind, text, client, said.server, spoken[0], speaker, fold=Fold.FOLDED)
         for line in refusals:
             yield Step(Kind.LINE, line, said.server, client, spoken[0], Role.SERVER)
         for record in records:
@@ -213,7 +231,7 @@ class Story:
 
     def _tell_alone(self, record: Record) -> Iterator[Step]:
         server = record.get("server", "")
-        reply = record.get("reply") or "no reply"
+        reply = record.get("reply") or self._wording.no_reply
         place = record["run"], record.get("connection"), record.get("transaction")
         names = ", ".join(record.get("recipients", ()))
         match record["event"]:
@@ -232,9 +250,13 @@ class Story:
                 if not self._was_told(place, record):
                     yield _lost(record, reply)
                 yield Step(Kind.TROUBLE, names, server, "", record, "Failed")
+            case "dns.answered" if self._is_looked_up(record):
+                text = f"{record['question']}: {', '.join(record['answers'])}"
+                yield Step(Kind.LINE, text, NAMES, server, record, Role.DNS)
             case "bounce.created":
                 child = record.get("trace")
-                about = f"trace {record['for_trace']}" if child == self._trace.id else f"trace {child}"
+                other = record["for_trace"] if child == self._trace.id else child
+                about = self._wording.trace.format(trace=other)
                 yield Step(Kind.NOTE, about, server, "", record, "Bounce" if self._is_bounce(record) else "Notice")
 
     def _is_bounce(self, made: Record) -> bool:
@@ -272,16 +294,29 @@ class Story:
             None,
         )
         reason = f" ({why.partition(' by ')[0]})" if " by " in why else ""
+        wording = self._wording
+        values = {"server": deferred["server"], "reason": reason, "attempt": attempt}
         if started is not None:
             waited = seconds_between(deferred, started)
             moved = waited - _seconds(deferred["at"], started["at"]) >= CLOCK_MOVED_SECONDS
-            waits = f"waits {duration(waited)}{' of lab time' if moved else ''}"
-            text = f"{waits} in the queue of {deferred['server']}{reason}, attempt {started.get('attempt') or attempt}"
-            yield Step(Kind.WAIT, text, deferred["server"])
+            text = wording.waits_lab_time if moved else wording.waits
+            values |= {"time": wording.duration(waited), "attempt": started.get("attempt") or attempt}
+        elif due is not None:
+            text = wording.waits_until
+            values["time"] = wording.duration(due)
+        else:
+            text = wording.waits_on
+        yield Step(Kind.WAIT, text.format(**values), deferred["server"])
+
+    def _tell_reply(self, reply: list[Record], server: str, client: str) -> Iterator[Step]:
+        """A reply of many lines as one step, of two as two, of one as it stands (RFC 5321 section 4.2.1)."""
+        lines = [record["line"] for record in reply]
+        if len(lines) > WHOLE_REPLY_LIMIT_COUNT:
+            text = self._wording.many_lines.format(code=lines[0][:3], count=len(lines))
+            yield Step(Kind.LINE, text, server, client, reply[0], Role.SERVER)
             return
-        when = f" due {duration(due)} later" if due is not None else " to come"
-        text = f"waits in the queue of {deferred['server']}{reason}, attempt {attempt}{when}"
-        yield Step(Kind.WAIT, text, deferred["server"])
+        for record in reply:
+            yield Step(Kind.LINE, record["line"], server, client, record, Role.SERVER)
 
 
 def _lost(record: Record, reply: str) -> Step:
@@ -289,39 +324,3 @@ def _lost(record: Record, reply: str) -> Step:
     if not record.get("next_hop"):
         return Step(Kind.TROUBLE, reply, record["server"], "", record)
     return Step(Kind.LOST, reply, record["server"], record["next_hop"], record)
-
-
-def _tell_reply(reply: list[Record], server: str, client: str) -> Iterator[Step]:
-    """A reply of many lines as one step, of two as two, of one as it stands (RFC 5321 section 4.2.1)."""
-    lines = [record["line"] for record in reply]
-    if len(lines) > WHOLE_REPLY_LIMIT_COUNT:
-        text = f"{lines[0][:3]} … ({len(lines)} lines)"
-        yield Step(Kind.LINE, text, server, client, reply[0], Role.SERVER)
-        return
-    for record in reply:
-        yield Step(Kind.LINE, record["line"], server, client, record, Role.SERVER)
-
-
-def _recipients_answered(records: list[Record]) -> tuple[int, list[str]]:
-    """How many RCPT were accepted, and the refusals of this transaction with what they refuse.
-
-    Pipelined commands may all stand before the first reply (RFC 2920 section 3.1), so they are matched in turn.
-    """
-    commands: list[tuple[str, str]] = []
-    replies: list[str] = []
-    for record in records:
-        if record["event"] == "smtp.command":
-            commands.append((record["verb"], record["line"]))
-        elif record["event"] == "smtp.reply" and record["line"][3:4] != "-":
-            replies.append(record["line"])
-            if record.get("code") == START_MAIL_INPUT:
-                commands.insert(len(replies), ("DATA", "message"))  # answered next, without a command of its own
-    taken = 0
-    refusals: list[str] = []
-    for (verb, command), reply in zip(commands, replies, strict=False):
-        taken += verb == "RCPT" and reply.startswith("2")
-        if verb == "DATA" and command != "message" and refusals and not taken:
-            continue  # sent ahead of the replies (RFC 2920 section 3.1), and nothing was left to send
-        if verb in ("MAIL", "RCPT", "DATA") and reply[:1] in ("4", "5"):
-            refusals.append(f"{reply} ({command})")
-    return taken, refusals

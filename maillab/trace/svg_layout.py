@@ -63,7 +63,7 @@ class Heading:
     @property
     def half(self) -> int:
         """Half the width of the box."""
-        role = measure(self.lane.role.value, SMALL) + 28  # its icon stands before it
+        role = measure(self.lane.title, SMALL) + 28  # its icon stands before it
         names = [measure(row, NAME, True) for row in self.names]
         details = [measure(row, SMALL) for row in self.details]
         return (max([role, *names, *details]) + HEADING_PADDING + 1) // 2
@@ -161,7 +161,7 @@ def _width_needed(step: Step) -> int:
 
 
 def spoken(step: Step) -> str:
-    return visible(f"{step.speaker}: {step.text}" if step.speaker else step.text)
+    return visible(step.spoken)
 
 
 def on_arrow(step: Step) -> str:

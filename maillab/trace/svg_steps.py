@@ -7,7 +7,7 @@ from typing import Final
 
 from maillab.trace.copies import State
 from maillab.trace.paper import Paper, Value, wrap
-from maillab.trace.steps import Kind, Role, Step, duration
+from maillab.trace.steps import Kind, Role, Step
 from maillab.trace.svg_layout import (
     ARROW_INSET,
     BLOCK_INSET,
@@ -69,16 +69,15 @@ class StepPainter:
                 case _:
                     self._draw_mark(step, time)
 
-    def draw_pause(self, seconds: float) -> None:
+    def draw_pause(self, words: str) -> None:
         """Nobody speaks for a while: dots on the lanes, and how long it was."""
         top = self.y + 6
         for x in self._layout.places.values():
             self.under.draw("rect", class_="paper", x=x - 3, y=top, width=6, height=20, fill="#fff")
             for y in (top + 4, top + 10, top + 16):
                 self.under.draw("circle", class_="dot", cx=x, cy=y, r="1.5")
-        words = [f"{duration(seconds)} later"]
         with self.over.group(class_="pause"):
-            self.over.write(self._layout.left, top + 14, words, SMALL, "muted over")
+            self.over.write(self._layout.left, top + 14, [words], SMALL, "muted over")
         self.y += 26
 
     def duties(self) -> Paper:
@@ -123,13 +122,16 @@ class StepPainter:
         base = self.y + 18
         y = base + LEADING * (len(rows) - 1) + 7
         self._write_time(time, base)
-        dash = _LOST_DASH if step.kind is Kind.LOST else _REPLY_DASH if step.speaker == Role.SERVER else None
+        answers = step.speaker in (Role.SERVER, Role.DNS)
+        dash = _LOST_DASH if step.kind is Kind.LOST else _REPLY_DASH if answers else None
         if source == target:
             x, anchor = source + ARROW_INSET, "start"
             self.over.path("shaft", f"M{x - 9} {y}h30v8h-30", stroke_dasharray=dash, **_LINE)
             self._draw_head(step, x - 9, y + 8, -1)
         else:
             x, anchor = source + ARROW_INSET * way, "start" if way > 0 else "end"
+            if step.speaker == Role.DNS:  # the one lane that may be far away: its words stand where they are heard
+                x, anchor = target - ARROW_INSET * way, "end" if way > 0 else "start"
             end = target - 5 * way
             tip = end - (34 if step.kind is Kind.LOST else 10) * way
             self.over.path("shaft", f"M{source + 5 * way} {y}H{tip}", stroke_dasharray=dash, **_LINE)
@@ -147,7 +149,7 @@ class StepPainter:
         elif step.kind is Kind.STORED:
             box = f"M{x} {y - 6}v12h{-14 * way}v-12zl{-7 * way} 6l{-7 * way} -6"
             head("head", box, **line | {"fill": "#fff"})
-        elif step.speaker == Role.SERVER:
+        elif step.speaker in (Role.SERVER, Role.DNS):
             head("head", f"M{x - 10 * way} {y - 5}L{x} {y}L{x - 10 * way} {y + 5}M{x} {y}h{-10 * way}", **line)
         else:
             head("head", f"M{x} {y}L{x - 11 * way} {y - 5}V{y + 5}z", **line | {"fill": "#000"})
@@ -227,7 +229,7 @@ def _look(step: Step) -> str:
     """The classes of a step: what it is, and whether it is bad news."""
     kind = step.kind.name.lower()
     if step.kind is Kind.LINE:
-        kind = "reply" if step.speaker == Role.SERVER else "command"
+        kind = {Role.SERVER.value: "reply", Role.DNS.value: "lookup"}.get(step.speaker, "command")
     return f"{kind} bad" if is_bad_news(step) else kind
 
 

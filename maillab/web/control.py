@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from maillab.dns.records import DEFAULT_TTL_SECONDS
 from maillab.web.desk import Desk
-from maillab.web.messages import Request, Response, json_list, json_response, refused, rfc3339
+from maillab.web.messages import Request, Response, json_list, json_response, read_object, refused, rfc3339
 
 _ADVANCE_EXAMPLE: Final = '{"seconds": 3600}'
 _RECORDS_EXAMPLE: Final = '{"name": "sued.example", "type": "MX", "values": ["20 relay.example"]}'
@@ -53,18 +51,3 @@ async def set_names(desk: Desk, request: Request) -> Response:
         found, _, mend = str(error).partition("; ")
         raise refused(400, found, mend or f"send {_RECORDS_EXAMPLE}") from None
     return json_response({"name": name, "type": type_, "values": wanted})
-
-
-def read_object(body: bytes, example: str) -> dict[str, Any]:
-    """The JSON object that an order is.
-
-    Raises:
-        Refusal: it is none; `example` shows one.
-    """
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise refused(400, f"no JSON: {error}", f"send {example}") from None
-    if not isinstance(found, dict):
-        raise refused(400, "an object is expected", f"send {example}")
-    return found

@@ -8,9 +8,8 @@ from maillab.faults.fault import Fault
 from maillab.lab.faults import read_fault
 from maillab.lab.lab import Lab
 from maillab.lab.mistakes import LabFileError
-from maillab.web.control import read_object
 from maillab.web.desk import Desk
-from maillab.web.messages import Request, Response, json_list, json_response, refused
+from maillab.web.messages import Request, Response, json_list, json_response, read_object, refused
 
 _EXAMPLE: Final = '{"kind": "reply", "server": "sued.example", "command": "RCPT", "reply": "450 4.2.0 Mailbox busy"}'
 

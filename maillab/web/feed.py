@@ -1,11 +1,13 @@
 """The live feed: what happens, as it happens, for any number of viewers.
 
 All viewers read from the recorder's own memory, each at its own place in it: a viewer that is slow holds nothing
-but a number.  Frames end where everybody's do, so that one rendering serves all who have kept up.
+but a number.  Frames end where everybody's do, so that one rendering serves all who have kept up.  They are told
+a few at a time, spread over the time between two frames: a crowd that is told at once would hold up the mail.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +22,7 @@ from maillab.web.websocket import NORMAL, Farewell, Upgrade
 
 FRAME_SECONDS: Final = 0.02  # between two frames; faster is not seen
 FRAME_SECONDS_PER_VIEWER: Final = 0.0004  # from 50 viewers on: with 300, a tenth of a second and 2,500 frames/s
+TOLD_TOGETHER_COUNT: Final = 5  # viewers; a quarter of a millisecond, so long nobody else runs
 FRAME_LIMIT_OCTETS: Final = 1 << 19  # half of what trio-websocket takes as one message
 LAG_LIMIT_RECORDS: Final = 5_000  # who falls further behind than that is too slow
 _FRAMES_KEPT_COUNT: Final = 8
@@ -34,7 +37,7 @@ class Feed:
         self._viewer_count = 0
         self._published = recorder.seq
         self._news = trio.Event()
-        self._tick = trio.Event()
+        self._waiting = trio.lowlevel.ParkingLot()
         self._frames: dict[int, tuple[int, str]] = {}  # of this tick: where one begins, to where it ends and its text
 
     def listen(self, _record: Record) -> None:
@@ -47,9 +50,11 @@ class Feed:
             self._news = trio.Event()
             self._published = self._recorder.seq
             self._frames.clear()
-            tick, self._tick = self._tick, trio.Event()
-            tick.set()
-            await trio.sleep(max(FRAME_SECONDS, self._viewer_count * FRAME_SECONDS_PER_VIEWER))
+            steps = max(1, math.ceil(len(self._waiting) / TOLD_TOGETHER_COUNT))
+            seconds = max(FRAME_SECONDS, self._viewer_count * FRAME_SECONDS_PER_VIEWER)
+            for _ in range(steps):
+                self._waiting.unpark(count=TOLD_TOGETHER_COUNT)
+                await trio.sleep(seconds / steps)
 
     def view(self, request: Request) -> Upgrade:
         """A websocket that tells what comes `after` a place, or from now on.
@@ -79,7 +84,7 @@ class Feed:
         while True:
             lag = self._published - position
             if lag <= 0:
-                await self._tick.wait()
+                await self._waiting.park()
                 continue
             least_lag = min(least_lag, lag)
             forgotten = self._recorder.seq - len(self._recorder.records) - position

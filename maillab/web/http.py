@@ -30,7 +30,11 @@ COMMON_HEADERS: Final = (  # of each response that does not say otherwise
     ("X-Content-Type-Options", "nosniff"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     (REFERRER_POLICY, "no-referrer"),
-    (CONTENT_POLICY, "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (
+        CONTENT_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
 )
 
 

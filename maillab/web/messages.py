@@ -110,6 +110,21 @@ class Request:
         return number
 
 
+def read_object(body: bytes, example: str) -> dict[str, Any]:
+    """The JSON object that a request brings.
+
+    Raises:
+        Refusal: 400, with `example` as what would be right.
+    """
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise refused(400, f"no JSON: {error}", f"send {example}") from None
+    if not isinstance(found, dict):
+        raise refused(400, "an object is expected", f"send {example}")
+    return found
+
+
 def json_response(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """`value` as JSON."""
     return Response(status, orjson.dumps(value), JSON, headers)

@@ -17,6 +17,7 @@ from maillab.web.messages import Request, Response, refused
 CONTENT_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
+    ".json": "application/json",
     ".js": "text/javascript; charset=utf-8",  # RFC 9239
     ".svg": "image/svg+xml",
 }

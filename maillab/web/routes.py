@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from maillab.web import api, control, faults, mailboxes, pages, sending
+from maillab.web import anatomy, api, control, faults, mailboxes, pages, people, sending, traces
 from maillab.web.console import console
 from maillab.web.desk import Desk
 from maillab.web.messages import Request, Response, refused
@@ -55,16 +55,22 @@ ROUTES: Final = (
     Route("GET", "/metrics", api.numbers),
     Route("GET", "/api/lab/lab", api.lab),
     Route("GET", "/api/lab/ca.pem", api.authority),
-    Route("GET", "/api/lab/traces", api.traces),
-    Route("GET", "/api/lab/traces/{trace}", api.trace),
-    Route("GET", "/api/lab/traces/{trace}/ladder.txt", api.ladder_text),
-    Route("GET", "/api/lab/traces/{trace}/ladder.mmd", api.ladder_mermaid),
-    Route("GET", "/api/lab/traces/{trace}/ladder.svg", api.ladder_picture),
+    Route("GET", "/api/lab/traces", traces.traces),
+    Route("GET", "/api/lab/traces/{trace}", traces.trace),
+    Route("GET", "/api/lab/traces/{trace}/message", anatomy.message),
+    Route("GET", "/api/lab/traces/{trace}/ladder.txt", traces.ladder_text),
+    Route("GET", "/api/lab/traces/{trace}/ladder.mmd", traces.ladder_mermaid),
+    Route("GET", "/api/lab/traces/{trace}/ladder.svg", traces.ladder_picture),
     Route("GET", "/api/lab/records", api.records),
     Route("GET", "/api/lab/mailboxes", mailboxes.mailboxes),
     Route("GET", "/api/lab/mailboxes/{address}/messages", mailboxes.messages),
     Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}", mailboxes.message),
+    Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}/html", mailboxes.html),
+    Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}/source", mailboxes.source),
     Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}/raw", mailboxes.raw),
+    Route("GET", "/api/lab/mailboxes/{address}/messages/{uid}/parts/{part}", mailboxes.part),
+    Route("POST", "/api/lab/mailboxes/{address}/messages/{uid}/seen", mailboxes.seen),
+    Route("GET", "/api/lab/people/{address}", people.person),
     Route("GET", "/api/lab/queue", sending.queue),
     Route("POST", "/api/lab/queue/{queue_id}/retry", sending.retry),
     Route("POST", "/api/lab/send", sending.send, body_limit_octets=sending.SEND_LIMIT_OCTETS),

@@ -14,19 +14,19 @@ import trio
 from maillab.lab.lab import Lab
 from maillab.lab.post import MailRefusedError
 from maillab.lab.spec import SMTP_PORT
-from maillab.mail.address import AddressError
-from maillab.mailserver.queue import Work
+from maillab.mail.address import Address, AddressError
 from maillab.network.endpoint import Endpoint
 from maillab.smtp.outcome import Delivered, Outcome
 from maillab.web.desk import Desk
-from maillab.web.messages import Request, Response, json_list, json_response, refused, rfc3339
+from maillab.web.messages import Refusal, Request, Response, json_list, json_response, refused, rfc3339
 
 SEND_LIMIT_OCTETS: Final = 32 << 20
 SEND_SECONDS: Final = 120.0  # a server that does not answer so long will not do so while somebody waits
 
 _EXAMPLE: Final = '{"from": "anna@nord.example", "to": ["ben@sued.example"], "subject": "Hello", "body": "Hello Ben!"}'
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_TEXTS: Final = ("from", "subject", "body", "message", "message_base64", "server")
+_TEXTS: Final = ("from", "subject", "body", "message", "message_base64", "server", "in_reply_to")
+_LISTS: Final = ("to", "references")
 
 
 async def send(desk: Desk, request: Request) -> Response:
@@ -43,23 +43,27 @@ async def send(desk: Desk, request: Request) -> Response:
                 body=order.get("body", ""),
                 octets=octets,
                 server=server,
+                in_reply_to=order.get("in_reply_to", ""),
+                references=order.get("references", ()),
             )
     except AddressError as error:
         raise refused(400, str(error), "give addresses like carol@example.com") from None
     except ValueError as error:  # a header that cannot be written
-        raise refused(400, f"no mail can be written: {error}", "give a subject of one line") from None
+        mend = "give a subject of one line, and message ids like <1@example.com>"
+        raise refused(400, f"no mail can be written: {error}", mend) from None
     except MailRefusedError as error:
         mend = "4 as the first digit: try again later; 5: change the mail, its sender or its recipients"
-        raise refused(422, str(error), mend) from None
+        raise Refusal(
+            json_response({"error": str(error), "mend": mend, "recipients": _answers(error.outcomes)}, 422)
+        ) from None
     except trio.TooSlowError:
         raise refused(504, f"no answer in {SEND_SECONDS:.0f} seconds", "look at the trace, then try again") from None
-    outcomes = {str(recipient): _answer(outcome) for recipient, outcome in sent.outcomes.items()}
-    return json_response({"trace": sent.trace, "recipients": outcomes})
+    return json_response({"trace": sent.trace, "recipients": _answers(sent.outcomes)})
 
 
 async def queue(desk: Desk, _request: Request) -> Response:
     """What waits for delivery, at all servers of this process."""
-    return json_list(_waiting(desk.lab.queue()))
+    return json_list(_waiting(desk.lab))
 
 
 async def retry(desk: Desk, request: Request) -> Response:
@@ -89,18 +93,24 @@ def _read_order(body: bytes) -> dict[str, Any]:
         if isinstance(order.get("to"), str):
             order["to"] = [order["to"]]
         to = order.get("to")
-        if not isinstance(to, list) or not to or not all(isinstance(each, str) for each in to):
+        if not _is_texts(to) or not to:
             mistakes.append('"to" is a list of addresses')
+        if not _is_texts(order.get("references", [])):
+            mistakes.append('"references" is a list of message ids')
         mistakes += [f'"{name}" is text' for name in _TEXTS if not isinstance(order.get(name, ""), str)]
         if "from" not in order:
             mistakes.append('"from" is missing')
-        mistakes += [f'nothing is called "{name}"' for name in order if name not in (*_TEXTS, "to")]
+        mistakes += [f'nothing is called "{name}"' for name in order if name not in (*_TEXTS, *_LISTS)]
         contents = [name for name in ("body", "message", "message_base64") if name in order]
         if len(contents) > 1:
             mistakes.append(f"only one of {', '.join(contents)} is possible")
     if mistakes:
         raise refused(400, "; ".join(mistakes), f"send {_EXAMPLE}")
     return dict(order)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _octets(order: Mapping[str, Any]) -> bytes | None:
@@ -137,21 +147,30 @@ def _server(lab: Lab, named: str) -> str:
     raise refused(404, f"{named} is no server of this lab", f"give one of {', '.join(hosts)}, or leave it out")
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
-    accepted = isinstance(outcome, Delivered)
-    return {"accepted": accepted, "reply": outcome.reply.text if isinstance(outcome, Delivered) else outcome.reason}
+def _answers(outcomes: Mapping[Address, Outcome]) -> dict[str, dict[str, Any]]:
+    """What the server said for each recipient."""
+    return {
+        str(recipient): {
+            "accepted": isinstance(outcome, Delivered),
+            "reply": outcome.reply.text if isinstance(outcome, Delivered) else outcome.reason,
+        }
+        for recipient, outcome in outcomes.items()
+    }
 
 
-def _waiting(works: list[tuple[str, Work]]) -> Iterator[dict[str, Any]]:
-    for server, work in works:
+def _waiting(lab: Lab) -> Iterator[dict[str, Any]]:
+    for server, work in lab.queue():
         entry = work.entry
+        trace = lab.trace_book.get(entry.trace)
         yield {
             "queue_id": entry.queue_id,
             "server": server,
             "trace": entry.trace,
             "sender": entry.sender,
+            "subject": trace and trace.subject,
             "size_octets": entry.size_octets,
             "accepted_at": rfc3339(entry.accepted_at),
+            "gives_up_at": rfc3339(entry.accepted_at + lab.spec.retry.give_up_after_seconds),
             "recipients": [
                 {
                     "address": recipient.address,

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from tests.benchmarks.lab_process import lab
-from tests.benchmarks.load import Task
+from tests.benchmarks.load import Load, Task
 from tests.benchmarks.processes import drive, free_ports, running
 from tests.benchmarks.report import Scale, columns, part_of
 from tests.benchmarks.viewers import Seen
@@ -34,20 +34,8 @@ class FeedScenario:
         return "\n".join([f"Live feed, {RECORDS_PER_SECOND} records/s", *columns(rows)])
 
     def _row(self, viewer_count: int, messages: int) -> tuple[str, ...]:
-        (web_port,) = free_ports(1)
         task = Task(0, messages, sessions=1, messages_per_second=RECORDS_PER_SECOND / RECORDS_PER_MESSAGE)
-        command = [sys.executable, "-m", "tests.benchmarks.viewers", str(web_port), str(viewer_count)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with lab(durable=False, web=f"127.0.0.1:{web_port}") as server, running(command, **pipes) as viewers:
-            assert viewers.stdin is not None  # both are pipes
-            assert viewers.stdout is not None
-            assert viewers.stdout.readline() == b"ready\n"
-            cpu_seconds = server.cpu_seconds()
-            load = drive(attrs.evolve(task, port=server.port))
-            cpu_seconds = server.cpu_seconds() - cpu_seconds
-            time.sleep(SETTLE_SECONDS)
-            viewers.stdin.close()
-            seen = Seen(**json.loads(viewers.stdout.readline()))
+        load, cpu_seconds, seen = watched(viewer_count, task)
         ages = sorted(seen.ages)
         return (
             str(viewer_count),
@@ -58,3 +46,20 @@ class FeedScenario:
             f"{seen.frames / viewer_count / load.seconds:.0f}",
             str(seen.losses),
         )
+
+
+def watched(viewer_count: int, task: Task) -> tuple[Load, float, Seen]:
+    """Send the load to a lab of its own while so many look on; gives also the lab's CPU time, and what they saw."""
+    (web_port,) = free_ports(1)
+    command = [sys.executable, "-m", "tests.benchmarks.viewers", str(web_port), str(viewer_count)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with lab(durable=False, web=f"127.0.0.1:{web_port}") as server, running(command, **pipes) as viewers:
+        assert viewers.stdin is not None  # both are pipes
+        assert viewers.stdout is not None
+        assert viewers.stdout.readline() == b"ready\n"
+        cpu_seconds = server.cpu_seconds()
+        load = drive(attrs.evolve(task, port=server.port))
+        cpu_seconds = server.cpu_seconds() - cpu_seconds
+        time.sleep(SETTLE_SECONDS)
+        viewers.stdin.close()
+        return load, cpu_seconds, Seen(**json.loads(viewers.stdout.readline()))

@@ -63,6 +63,8 @@ class Load:
     cpu_seconds: float
     waits: list[float]
     """From the end of the data to the reply, for each message, sorted."""
+    spans: list[float]
+    """From MAIL to that reply, likewise."""
 
 
 class Driver:
@@ -72,6 +74,7 @@ class Driver:
         self.task = task
         self.selector = selectors.DefaultSelector()
         self.waits: list[float] = []
+        self.spans: list[float] = []
         self.first_reply_at = 0.0
         mail = f"MAIL FROM:<{task.sender}>\r\n".encode()
         rcpt = f"RCPT TO:<{task.recipient}>\r\n".encode()
@@ -97,7 +100,7 @@ class Driver:
         seconds = time.perf_counter() - self._started
         for lane in lanes:
             lane.close()
-        return Load(seconds, self.first_reply_at, time.process_time(), sorted(self.waits))
+        return Load(seconds, self.first_reply_at, time.process_time(), sorted(self.waits), sorted(self.spans))
 
     def _serve(self, lanes: Sequence[_Lane], talks: Iterable[Talk]) -> None:
         """Let every lane talk to its end."""
@@ -146,10 +149,13 @@ class _Lane:
 
     def _send(self) -> Talk:
         driver = self._driver
+        began_at = time.perf_counter()
         yield from driver.asks
         ended_at = time.perf_counter()
         yield driver.message, 1
-        driver.waits.append(time.perf_counter() - ended_at)
+        replied_at = time.perf_counter()
+        driver.waits.append(replied_at - ended_at)
+        driver.spans.append(replied_at - began_at)
         driver.first_reply_at = driver.first_reply_at or time.time()
 
     def begin(self, talk: Talk) -> bool:

@@ -55,7 +55,7 @@ def table(title: str, measured: Mapping[str, Sequence[Measurement]]) -> str:
         cpu = [
             one.cpu_seconds_per_message / other.cpu_seconds_per_message for one, other in zip(base, runs, strict=True)
         ]
-        lines.append(f"  {first} : {name} = {_spread(rate)} in rate, {_spread(cpu)} in CPU per message")
+        lines.append(f"  {first} : {name} = {spread(rate)} in rate, {spread(cpu)} in CPU per message")
     return "\n".join(lines)
 
 
@@ -71,5 +71,6 @@ def _row(name: str, runs: Sequence[Measurement]) -> tuple[str, ...]:
     )
 
 
-def _spread(ratios: Sequence[float]) -> str:
+def spread(ratios: Sequence[float]) -> str:
+    """The median of ratios, and between what they lie."""
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"

@@ -10,6 +10,7 @@ from typing import Final
 import attrs
 
 from tests.benchmarks import postfix
+from tests.benchmarks.crowd import CrowdScenario
 from tests.benchmarks.feed import FeedScenario
 from tests.benchmarks.lab_process import FAR_RECIPIENT, lab
 from tests.benchmarks.load import Task
@@ -77,7 +78,7 @@ def _ingest(title: str, task: Task, part: float = 1.0) -> Scenario:
 
 _POSTFIX_TOO: Final[Mapping[str, Start]] = {"durable": DURABLE, "postfix": postfix.two_postfixes}
 
-SCENARIOS: Final[Mapping[str, Scenario | FeedScenario]] = {
+SCENARIOS: Final[Mapping[str, Scenario | FeedScenario | CrowdScenario]] = {
     "ingest": _ingest("1 KiB, 20 kept sessions, each line waits for its reply", Task(0, 0)),
     "ingest-pipelined": _ingest("1 KiB, 20 kept sessions, pipelined", Task(0, 0, pipelined=True)),
     "ingest-one-each": _ingest("1 KiB, a connection for each message, 20 at a time", Task(0, 0, kept=False), part=0.4),
@@ -91,4 +92,5 @@ SCENARIOS: Final[Mapping[str, Scenario | FeedScenario]] = {
         crossing=True,
     ),
     "feed": FeedScenario(),
+    "crowd": CrowdScenario(),
 }

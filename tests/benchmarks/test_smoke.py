@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.benchmarks.crowd import CrowdScenario
 from tests.benchmarks.feed import FeedScenario
 from tests.benchmarks.lab_process import FAR_RECIPIENT
 from tests.benchmarks.load import Task
@@ -27,6 +28,13 @@ def test_mail_that_crosses_is_measured_to_the_last_mailbox() -> None:
     """The clock stops when the far mailbox has everything."""
     task = Task(0, 0, recipient=FAR_RECIPIENT)
     assert "durable" in Scenario("Smoke", task, {"durable": DURABLE}, crossing=True).run(TINY)
+
+
+def test_a_crowd_is_held_against_nobody() -> None:
+    """Both are measured in each round, and their ratio is of mail that was sent alike."""
+    *_, alone, watched, ratio = CrowdScenario(viewer_count=2).run(TINY).splitlines()
+    assert (alone.split()[0], watched.split()[0]) == ("0", "2")
+    assert ratio.startswith("  watched : alone = ")
 
 
 def test_viewers_of_the_feed_see_every_record() -> None:

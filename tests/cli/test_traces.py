@@ -69,7 +69,7 @@ async def test_a_trace_comes_as_mermaid_and_json_too(asked: Asked) -> None:
     mermaid = await asked.maillab("trace", trace.id, "--format", "mermaid", "--brief")
     assert mermaid.stdout == draw_mermaid(trace, brief=True)
     document = json.loads((await asked.maillab("trace", trace.id, "--format", "json")).stdout)
-    assert document == trace.summary() | {"records": [*trace.records]}
+    assert document == trace.document()
 
 
 async def test_a_log_is_drawn_without_any_lab(asked: Asked) -> None:

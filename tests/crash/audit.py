@@ -20,8 +20,9 @@ from maillab.mailbox import store
 from maillab.mailserver import queue
 from maillab.mailserver.reporting import is_report
 from maillab.storage.data_folder import DATABASE_NAME
+from maillab.trace.book import TraceBook
 from maillab.trace.copies import State
-from maillab.trace.path import TraceBook, in_order
+from maillab.trace.path import in_order
 from tests.crash.lab_file import HOSTS, NOBODY
 from tests.crash.load import Ledger, Mail
 

@@ -22,8 +22,8 @@ from maillab.lab.waiting import wait_until
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryNetwork
 from maillab.network.network import TcpNetwork
+from maillab.trace.book import TraceBook
 from maillab.trace.drain import JsonLines
-from maillab.trace.path import TraceBook
 from tests.labs import (
     NORD,
     RELAY,

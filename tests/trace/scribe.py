@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from maillab.trace.path import Trace, TraceBook
+from maillab.trace.book import TraceBook
+from maillab.trace.path import Trace
 from maillab.trace.record import Record
 
 START = datetime(2026, 11, 23, 13, 0, 0, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maillab.trace.book import TraceBook
 from maillab.trace.ladder import draw_ladder
 from maillab.trace.memory import BLOCK_RECORDS, RecordMemory
-from maillab.trace.path import TraceBook
 from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 from tests.trace import scenes

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maillab.trace.book import TraceBook
 from maillab.trace.copies import State
-from maillab.trace.path import TraceBook
 from maillab.trace.record import Record
 from tests.trace import scenes
 from tests.trace.scribe import BOUNCE_TRACE, TRACE, Line, Scribe, book_of, delivery, trace_of

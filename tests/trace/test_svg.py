@@ -28,7 +28,7 @@ ATTRIBUTES = {
     *("class", "viewBox", "width", "height", "x", "y", "rx", "cx", "cy", "r", "d", "transform", "id", "role"),
     *("fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap"),
     *("font-family", "font-size", "font-weight", "text-anchor", "aria-labelledby"),
-    *("data-trace", "data-seq", "data-run", "data-event", "data-lane"),
+    *("data-trace", "data-seq", "data-run", "data-event", "data-lane", "data-talk", "data-fold"),
 }
 
 

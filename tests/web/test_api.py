@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Any
 
 import httpx
@@ -33,7 +36,8 @@ async def send(client: httpx.AsyncClient, **order: Any) -> httpx.Response:
 
 
 async def test_the_lab_is_described(house: House, client: httpx.AsyncClient) -> None:
-    """Everything of lab.ready, the title in its languages, and where the records stand."""
+    """Everything of lab.ready, the title in its languages, its links, its time, and where the records stand."""
+    house.lab.advance_clock(60)
     lab = (await client.get("/api/lab/lab")).json()
     (ready,) = (record for record in house.lab.recorder.records if record["event"] == "lab.ready")
     assert lab == {
@@ -41,12 +45,22 @@ async def test_the_lab_is_described(house: House, client: httpx.AsyncClient) -> 
         "title": {"en": "Two schools", "de": "Zwei Schulen"},
         "run": house.lab.recorder.run,
         "seq": house.lab.recorder.seq,
+        "at": lab["at"],
+        "ahead_seconds": 60,
         "replies": "realistic",
         "servers": ready["servers"],
         "web": ready["web"],
         "dns": ready["dns"],
         "mailboxes": [ANNA, NILS, BEN, "berta@sued.example"],
+        "foreign": [],
+        "links": [
+            {"from": "mail.nord.example", "to": "relay.example", "is_backup": False},
+            {"from": "mail.sued.example", "to": "relay.example", "is_backup": False},
+            {"from": "relay.example", "to": "mail.nord.example", "is_backup": False},
+            {"from": "relay.example", "to": "mail.sued.example", "is_backup": False},
+        ],
     }
+    assert lab["at"] >= ready["at"]
     assert lab["web"] == house.url.removeprefix("http://")
     assert [server["host"] for server in lab["servers"]] == ["mail.nord.example", "mail.sued.example", "relay.example"]
 
@@ -64,8 +78,11 @@ async def test_mail_is_sent_and_traced(house: House, client: httpx.AsyncClient) 
     assert (summary["trace"], summary["state"], summary["subject"]) == (answer["trace"], "delivered", "Grüße")
     for name in (answer["trace"], answer["trace"].lower(), "latest"):
         trace = (await client.get(f"/api/lab/traces/{name}")).json()
-        records = trace.pop("records")
+        records, (talk, *_) = trace.pop("records"), trace.pop("conversations")
         assert trace == summary
+        assert (talk["client"], talk["server"]) == ("maillab-send", "mail.nord.example")
+        said = [record["line"] for record in records if record["seq"] in talk["seqs"] and "line" in record]
+        assert [said[0][:3], said[-1][:3]] == ["220", "221"]
         assert {"smtp.command", "message.accepted", "message.stored"} <= {record["event"] for record in records}
     where = f"/api/lab/traces/{answer['trace']}"
     text = await client.get(f"{where}/ladder.txt")
@@ -116,21 +133,102 @@ async def test_mailboxes_are_read(house: House, client: httpx.AsyncClient) -> No
     assert entry["stored_at"].endswith("Z")
     assert entry["size_octets"] == len(stored.octets)
     message = (await client.get(f"{where}/1")).json()
-    assert message.pop("text") == "Zeile\n.\nEnde €\n"
-    assert message.pop("headers") == [[field.name, field.text] for field in Message(stored.octets).fields]
+    contents = {key: message.pop(key) for key in message.keys() - entry.keys()}
     assert message == entry
+    (hop,) = contents.pop("path")
+    assert (hop["host"], hop["certain"], hop["queue_id"]) == ("mail.nord.example", True, stored.entry.queue_id)
+    assert hop["at"].endswith("Z")
+    assert contents == {
+        "text": "Zeile\n.\nEnde €\n",
+        "headers": [[field.name, field.text] for field in Message(stored.octets).fields],
+        "has_html": False,
+        "is_cut": False,
+        "outside": [],
+        "attachments": [],
+        "all_attachments": True,
+    }
+    source = await client.get(f"{where}/1/source")
+    assert (source.text, source.headers["content-type"]) == (stored.octets.decode(), "text/plain; charset=utf-8")
+    assert source.headers["content-security-policy"] == "default-src 'none'; sandbox"
     raw = await client.get(f"{where}/1/raw")
     assert raw.content == stored.octets
     assert raw.headers["content-type"] == "message/rfc822"
     assert raw.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert raw.headers["content-disposition"].startswith("attachment")
+    assert (await client.get(where, params={"after": 1})).json() == []
     assert (await client.get("/api/lab/mailboxes/NILS%40Nord.Example/messages/1")).json()["uid"] == 1
+
+
+async def test_what_is_read_is_no_longer_new(client: httpx.AsyncClient) -> None:
+    """A message is marked as seen, and as new again; what is neither is explained."""
+    await send(client, to=[NILS])
+    where = f"/api/lab/mailboxes/{NILS}/messages"
+    for order, is_seen in ((b"", True), (b"", True), (b'{"seen": false}', False), (b'{"seen": true}', True)):
+        answer = await client.post(f"{where}/1/seen", content=order)
+        assert answer.json() == {"uid": 1, "seen": is_seen}
+        assert [entry["seen"] for entry in (await client.get(where)).json()] == [is_seen]
+        unseen = {each["mailbox"]: each["unseen"] for each in (await client.get("/api/lab/mailboxes")).json()}
+        assert unseen[NILS] == (not is_seen)
+    for order in (b"{}", b"[]", b'{"seen": 1}', b'{"seen": true, "flagged": true}'):
+        answer = await client.post(f"{where}/1/seen", content=order)
+        assert (answer.status_code, answer.json()["mend"]) == (400, 'send {"seen": true}')
+    assert (await client.post(f"{where}/2/seen")).status_code == 404
+
+
+async def test_a_copy_tells_its_way(house: House, client: httpx.AsyncClient) -> None:
+    """Every server that it passed, with its queue id and its time; what its writer invented is not certain."""
+    invented = b"Received: from x by mail.sued.example with ESMTP id INVENTED-1-00; Thu, 01 Jan 1970 00:00:00 +0000\r\n"
+    message = base64.b64encode(invented + b"Subject: x\r\n\r\n").decode()
+    trace = (await send(client, message_base64=message)).json()["trace"]
+    await house.lab.mailbox(BEN).wait_for_message()
+    path = (await client.get(f"/api/lab/mailboxes/{BEN}/messages/1")).json()["path"]
+    assert [(hop["host"], hop["queue_id"], hop["certain"]) for hop in path] == [
+        ("mail.sued.example", "INVENTED-1-00", False),
+        ("mail.nord.example", f"{trace}-1-00", True),
+        ("relay.example", f"{trace}-2-00", True),
+        ("mail.sued.example", f"{trace}-3-00", True),
+    ]
+    assert (path[0]["at"], path[2]["from"]) == (None, "mail.nord.example")
+
+
+async def test_html_and_files_are_handed_out_with_care(client: httpx.AsyncClient, house: House) -> None:
+    """HTML may be shown in a frame of this page, which lets it do nothing; files are only ever saved."""
+    mail = EmailMessage(SMTP)
+    mail["Subject"] = "</title><script>alert(1)</script>"
+    mail.set_content("text")
+    mail.add_alternative("<p onclick='x'>html<script>alert(1)</script><img src=//evil.example/x>", subtype="html")
+    mail.add_attachment(b"<script>alert(1)</script>", "text", "html", filename="../ü.html")
+    await send(client, to=[NILS], message_base64=base64.b64encode(bytes(mail)).decode())
+    where = f"/api/lab/mailboxes/{NILS}/messages/1"
+    message = (await client.get(where)).json()
+    assert (message["text"], message["has_html"], message["outside"]) == ("text\n", True, ["//evil.example/x"])
+    (attached,) = message["attachments"]
+    assert attached == {"part": "2", "name": "ü.html", "type": "text/html", "size_octets": 25}
+
+    html = await client.get(f"{where}/html")
+    assert html.headers["content-type"] == "text/html; charset=utf-8"
+    policy = html.headers["content-security-policy"].split("; ")
+    assert {"sandbox", "default-src 'none'", "img-src data:", "frame-ancestors 'self'"} <= set(policy)
+    assert not any("script" in rule or "allow" in rule for rule in policy)
+    assert "script>" not in html.text.replace("&lt;script&gt;", "").replace("&lt;/script&gt;", "")
+    assert "<p>html" in html.text
+
+    part = await client.get(f"{where}/parts/2")
+    assert part.content == b"<script>alert(1)</script>"
+    assert part.headers["content-type"] == "application/octet-stream"
+    assert part.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert part.headers["content-disposition"] == "attachment; filename=\"_.html\"; filename*=UTF-8''%C3%BC.html"
+    for missing in ("parts/3", "parts/", "parts/2.1", "../2/html"):
+        assert (await client.get(f"{where}/{missing}")).status_code == 404
+    await send(client, to=[NILS])
+    plain = await client.get(f"/api/lab/mailboxes/{NILS}/messages/2/html")
+    assert (plain.status_code, plain.json()["error"]) == (404, "this message has no HTML")
 
 
 async def test_what_waits_is_listed_and_tried_again(client: httpx.AsyncClient, house: House) -> None:
     """A deferred mail is in the queue with its reason, and a retry on demand is one more attempt."""
     house.lab.book.moved("relay.example", 25, house.page._replace(port=1))
-    sent = (await send(client)).json()
+    sent = (await send(client, subject="waits")).json()
     queue: list[Any] = []
     while not (queue and queue[0]["recipients"][0]["last_reply"]):
         await house.quiet()
@@ -141,6 +239,9 @@ async def test_what_waits_is_listed_and_tried_again(client: httpx.AsyncClient, h
     (recipient,) = waiting["recipients"]
     assert (recipient["address"], recipient["next_hop"], recipient["attempts"]) == (BEN, "relay.example", 1)
     assert recipient["due_at"] > waiting["accepted_at"]
+    assert waiting["subject"] == "waits"
+    spans = [datetime.fromisoformat(waiting[key]) for key in ("accepted_at", "gives_up_at")]
+    assert (spans[1] - spans[0]).total_seconds() == house.lab.spec.retry.give_up_after_seconds
     retried = await client.post(f"/api/lab/queue/{waiting['queue_id']}/retry")
     assert retried.json() == {"queue_id": waiting["queue_id"], "servers": ["mail.nord.example"]}
     while recipient["attempts"] < 2:
@@ -178,9 +279,23 @@ async def test_a_refused_mail_tells_the_servers_words(client: httpx.AsyncClient)
     refused = await send(client, to=["nobody@nord.example"])
     assert refused.status_code == 422
     assert refused.json()["error"].startswith("550 5.1.1 <nobody@nord.example>")
+    assert refused.json()["recipients"] == {
+        "nobody@nord.example": {"accepted": False, "reply": refused.json()["error"]}
+    }
     partly = (await send(client, to=["nobody@nord.example", NILS])).json()["recipients"]
     assert [partly[to]["accepted"] for to in ("nobody@nord.example", NILS)] == [False, True]
     assert partly["nobody@nord.example"]["reply"].startswith("550 5.1.1")
+
+
+async def test_an_answer_names_what_it_answers(house: House, client: httpx.AsyncClient) -> None:
+    """In-Reply-To and References stand in its header as they were given, however long the ids are."""
+    ids = [f"<{'x' * 80}{number}@nord.example>" for number in range(3)]
+    await send(client, to=[NILS], subject="Re: Grüße", body="Ä", in_reply_to=ids[2], references=ids)
+    (stored,) = house.lab.mailbox(NILS).messages()
+    fields = [(field.name, field.text) for field in stored.message.fields]
+    assert ("In-Reply-To", ids[2]) in fields
+    assert ("References", " ".join(ids)) in fields
+    assert (stored.subject, stored.message.body) == ("Re: Grüße", "Ä\r\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -198,6 +313,13 @@ async def test_a_refused_mail_tells_the_servers_words(client: httpx.AsyncClient)
         (b'{"from": "a", "to": ["a@nord.example"]}', 400, "a"),
         (b'{"from": "", "to": ["a@nord.example\\r\\nDATA"]}', 400, ""),
         (b'{"from": "", "to": ["anna@nord.example"], "subject": "a\\nb"}', 400, "no mail can be written"),
+        (
+            b'{"from": "", "to": ["anna@nord.example"], "in_reply_to": "<a\\r\\nBcc: b@c.example>"}',
+            400,
+            "In-Reply-To: '<a\\r\\nBcc: b@c.example>' is no message id",
+        ),
+        (b'{"from": "", "to": ["anna@nord.example"], "references": ["x"]}', 400, "References: 'x' is no message id"),
+        (b'{"from": "", "to": ["anna@nord.example"], "references": "x"}', 400, '"references" is a list of message ids'),
         (b'{"from": "", "to": ["anna@nord.example"], "body": "", "message": ""}', 400, "only one of body, message"),
         (b'{"from": "", "to": ["anna@nord.example"], "message_base64": "?"}', 400, "no base64"),
         (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import Any, Final, cast
 
+import orjson
 import pytest
 import trio
 import trio.testing
@@ -24,7 +25,7 @@ SOMEWHERE: Final = Endpoint("10.0.0.1", 25)
 
 @asynccontextmanager
 async def console(house: House, server: str) -> AsyncIterator[WebSocketConnection]:
-    """A websocket to a server of the lab."""
+    """A websocket to a server of the lab; further fields of the query may stand behind its name."""
     stream = await house.connect()
     async with trio.open_nursery() as nursery:
         yield await wrap_client_stream(
@@ -50,6 +51,12 @@ async def lines(connection: WebSocketConnection, count: int) -> list[str]:
         heard += cast(str, await connection.get_message()).split("\n")
     assert len(heard) == count
     return heard
+
+
+async def event(connection: WebSocketConnection) -> dict[str, Any]:
+    """The next frame of a console that tells events."""
+    told: dict[str, Any] = orjson.loads(await connection.get_message())
+    return told
 
 
 @pytest.mark.parametrize("server", ["mail.nord.example", "nord.example", "172.16.1.1", "Mail.NORD.example"])
@@ -142,6 +149,79 @@ async def test_a_server_that_does_not_answer_is_told(autojump_clock: trio.testin
         async with console(house, "nord.example") as typed:
             with pytest.raises(ConnectionClosed, match=r"No connection to 172\.16\.1\.1:25"):
                 await typed.get_message()
+
+
+async def test_a_page_is_told_whom_it_speaks_to(autojump_clock: trio.testing.MockClock) -> None:
+    """With events, the address that people see comes first, and the server's lines come as a list."""
+    async with open_house() as house, console(house, "Nord.Example&events=1") as typed:
+        assert await event(typed) == {
+            "event": "opened",
+            "host": "mail.nord.example",
+            "address": "172.16.1.1",
+            "port": 25,
+        }
+        assert await event(typed) == {"event": "heard", "lines": ["220 mail.nord.example ESMTP maillab"]}
+        await typed.send_message("EHLO anna")
+        assert (await event(typed))["lines"][0] == "250-mail.nord.example greets anna"
+        await typed.send_message("QUIT")
+        assert (await event(typed))["lines"][0].startswith("221 ")
+        with pytest.raises(ConnectionClosed, match=r"Socket to 172\.16\.1\.1:25 closed"):
+            await typed.get_message()
+
+
+async def test_a_page_is_told_what_was_accepted(autojump_clock: trio.testing.MockClock) -> None:
+    """Each mail of this connection, and no other, is named by its trace, though the textbook's reply names none."""
+    async with (
+        open_house(lab="gartenparty") as house,
+        console(house, "example.com&events=1") as carols,
+        console(house, "172.16.1.1&events=1") as bobs,
+    ):
+        told: list[tuple[str, str, str]] = []
+        for typed, name in ((carols, "carol"), (bobs, "bob"), (carols, "carol")):
+            for line in ("HELO x", f"MAIL FROM:<{name}@example.com>", "RCPT TO:<alice@example.com>", "DATA"):
+                await typed.send_message(line)
+            await typed.send_message(f"Subject: {name}\n\nHallo\n.")
+            while (happened := await event(typed))["event"] != "accepted":
+                pass
+            told.append((name, happened["trace"], happened["queue_id"]))
+        stored = house.lab.mailbox("alice@example.com").messages()
+        assert told == [(each.subject, each.trace, each.entry.queue_id) for each in stored]
+
+
+async def test_a_page_is_told_why_there_is_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    """With events, the websocket opens to say it: no such host, no such port, or nobody answers."""
+    async with open_house() as house:
+        house.lab.book.moved("mail.sued.example", 25, SOMEWHERE)
+        for query, refusal in (
+            ("nrod.example", {"reason": "unknown-host", "host": "nrod.example", "port": 25, "nearest": "nord.example"}),
+            ("zzz", {"reason": "unknown-host", "host": "zzz", "port": 25, "nearest": None}),
+            ("", {"reason": "unknown-host", "host": "", "port": 25, "nearest": None}),
+            (
+                "relay.example&port=26",
+                {
+                    "reason": "closed-port",
+                    "host": "relay.example",
+                    "address": "172.16.3.1",
+                    "port": 26,
+                    "ports": [25],
+                },
+            ),
+            (
+                "sued.example",
+                {"reason": "no-answer", "host": "mail.sued.example", "address": "172.16.2.1", "port": 25},
+            ),
+        ):
+            async with console(house, f"{query}&events=1") as typed:
+                assert await event(typed) == {"event": "refused", **refusal}
+                with pytest.raises(ConnectionClosed):
+                    await typed.get_message()
+
+
+async def test_every_port_that_listens_is_reached(autojump_clock: trio.testing.MockClock) -> None:
+    """Submission is spoken to by its own port, and named with it."""
+    async with open_house() as house, console(house, "nord.example&port=587&events=1") as typed:
+        assert (await event(typed))["port"] == 587
+        assert (await event(typed))["lines"][0].startswith("220 ")
 
 
 @pytest.mark.parametrize(

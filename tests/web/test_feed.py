@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 import orjson
@@ -15,7 +16,7 @@ from trio_websocket import WebSocketConnection, wrap_client_stream
 from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 from maillab.web import feed, websocket
-from maillab.web.feed import FRAME_SECONDS, LAG_LIMIT_RECORDS
+from maillab.web.feed import FRAME_SECONDS, LAG_LIMIT_RECORDS, TOLD_TOGETHER_COUNT
 
 from .visit import House, open_house
 
@@ -155,6 +156,19 @@ async def test_many_viewers_are_told_less_often(
         await trio.sleep(1)
         assert len(one.frame_times) == len(two.frame_times) == pytest.approx(6, abs=1)
         assert len(one.records) == 100
+
+
+async def test_a_crowd_is_told_a_few_at_a_time(autojump_clock: trio.testing.MockClock) -> None:
+    """Between one handful of viewers and the next others have their turn; all are told before the next frame."""
+    async with open_house() as house, AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(viewer(house)) for _ in range(4 * TOLD_TOGETHER_COUNT)]
+        started = trio.current_time()
+        write(house, 1)
+        await trio.sleep(1)
+        told = Counter(each.frame_times[0] - started for each in crowd)
+        assert len(told) == 4
+        assert set(told.values()) == {TOLD_TOGETHER_COUNT}
+        assert max(told) - min(told) < FRAME_SECONDS
 
 
 async def test_large_records_are_told_in_several_frames(autojump_clock: trio.testing.MockClock) -> None:
