@@ -28,7 +28,8 @@ const session = { speed: "normal", dialogue: false, replay: null, at: 0 };
 
 export async function mount(root, params, app) {
   const t = await words("network");
-  const view = new View(root, params[0] ?? null, app, t);
+  const replay = params[0] === "latest" ? (await lab.get("/traces/latest")).trace : params[0] ?? null;
+  const view = new View(root, replay, app, t);
   await view.begin();
   return () => view.end();
 }
