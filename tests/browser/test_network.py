@@ -309,3 +309,22 @@ def test_every_lab_has_a_picture(lab_process: StartLab, browser_page: OpenPage) 
     lab = lab_process("gartenparty")
     page = open_network(lab, browser_page("en-GB"))
     assert page.evaluate(LAYOUTS, LABS) == []
+
+
+def test_a_window_of_another_size_has_its_picture(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """Turned or made narrow, the picture is arranged anew, and shows the same place of the past."""
+    lab = lab_process("two-schools")
+    page = replay_of(lab, browser_page("en-GB", calm=True), BEN)
+    page.get_by_role("button", name="Step forward").click()
+    page.get_by_role("button", name="Step forward").click()
+    expect(page.locator(".net-rest .net-letter")).to_have_count(1)
+    picture = page.locator(".net-picture")
+    width = picture.get_attribute("width")
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(picture).not_to_have_attribute("width", width or "")
+    expect(page.locator(".net-rest .net-letter")).to_have_count(1)
+    houses = [page.locator(f'[data-host="mail.{name}.example"]').bounding_box() for name in ("nord", "sued")]
+    assert houses[0] is not None
+    assert houses[1] is not None
+    assert houses[0]["y"] + houses[0]["height"] < houses[1]["y"]
+    told(page, "sets out to hand the mail “Einladung” to relay.example")

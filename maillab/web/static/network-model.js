@@ -19,10 +19,11 @@ export const isDialogue = (record) => DIALOGUE.has(record.event);
 // copies: queue id to { queueId, trace, host, subject, isNotice, isHeld, ways }: the letters that are at a server or on
 //         their way from it; ways: next hop to { stage: "leaving" or "waiting", due, attempt, openCount }
 // letters: trace to { subject, isNotice }
+// taken: queue id to true: what was accepted from a server that has not said yet that it is rid of it
 // secure: the links on which the last mail went encrypted
 export function beginning() {
-  const [copies, connections, letters, secure, stored] = Array.from({ length: 5 }, () => new Map());
-  return { copies, connections, letters, secure, stored };
+  const [copies, connections, letters, taken, secure, stored] = Array.from({ length: 6 }, () => new Map());
+  return { copies, connections, letters, taken, secure, stored };
 }
 
 // The letters that wait, as GET /api/lab/queue tells of them; one that was not tried yet is on its way. It names the
@@ -38,7 +39,7 @@ export function waitingCopies(queue) {
 
 // Takes one record into the state, and gives the moves of letters that it means:
 //   { key, after, from, to, kind, isSecure }: the letter `key` moves, once the letter `after` has come to rest.
-// `world` knows the lab: isHost(name), isOurs(host), personOf(address) and userAt(host, name).
+// `world` knows the lab: isHost(name), personOf(address) and userAt(host, name).
 export function advance(state, record, world) {
   return (MEANINGS[record.event] ?? nothing)(state, record, world);
 }
@@ -84,7 +85,7 @@ const MEANINGS = {
     const isSecure = connection(state, record).isSecure === true;
     const isNotice = record.sender === "" || Boolean(record.for_trace) || Boolean(previous?.isNotice);
     const letter = { subject: record.subject, isNotice };
-    learnLetter(state, record.trace, letter);
+    learn(state.letters, record.trace, letter);
     state.copies.set(id, { queueId: id, trace: record.trace, host: server, ...letter, isHeld: true, ways: new Map() });
     const kind = isNotice ? "notice" : "mail";
     if (!record.connection) {
@@ -92,6 +93,7 @@ const MEANINGS = {
     }
     const peer = previous?.host ?? connection(state, record).host;
     if (peer && peer !== server) {
+      learn(state.taken, id, true);
       state.secure.set([peer, server].sort().join(" "), isSecure);
       const from = previous?.ways.has(server) ? { way: [peer, server] } : { server: peer };
       return [{ key: id, after: `${earlier} ${server}`, from, to: { server }, kind, isSecure }];
@@ -133,12 +135,13 @@ const MEANINGS = {
     }];
   },
 
-  "delivery.relayed"(state, record, world) {
+  "delivery.relayed"(state, record) {
     const copy = copyOf(state, record);
     const after = `${record.queue_id} ${record.next_hop}`;
     const from = wayOrServer(copy, record);
     finish(state, copy, record);
-    const isTold = world.isOurs(record.next_hop); // by its message.accepted, which comes first
+    // The next server's message.accepted comes first, and has told of it: if that server is of this process.
+    const isTold = state.taken.delete(record.next_queue_id);
     return isTold ? [] : [{ key: null, after, from, to: { server: record.next_hop }, kind: kindOf(copy) }];
   },
 
@@ -194,10 +197,10 @@ function copyOf(state, record) {
 
 const letterOf = (state, trace) => state.letters.get(trace) ?? { subject: null, isNotice: false };
 
-function learnLetter(state, trace, letter) {
-  state.letters.set(trace, letter);
-  if (state.letters.size > LETTERS_KEPT) {
-    state.letters.delete(state.letters.keys().next().value);
+function learn(map, key, value) {
+  map.set(key, value);
+  if (map.size > LETTERS_KEPT) {
+    map.delete(map.keys().next().value);
   }
 }
 

@@ -4,6 +4,7 @@ import { lab } from "/static/lab.js";
 import { markResting, markSpoken } from "/static/network-marks.js";
 import { isDialogue } from "/static/network-model.js";
 import { tape } from "/static/network-tape.js";
+import { world } from "/static/network-world.js";
 
 const STEP_MS = 1500; // at normal speed
 const LINE_MS = 1000; // a line of dialogue
@@ -23,7 +24,7 @@ export async function recordsOf(id) {
 export class Reel {
   constructor(view, records, options) {
     Object.assign(this, { view, options, isPlaying: false, newCount: 0 });
-    this.tape = tape(view.world, records, options);
+    this.tape = tape(world, records, options);
     this.stored = countStored(records);
   }
 
@@ -58,7 +59,7 @@ export class Reel {
   setDialogue(withDialogue) {
     const { record, records } = this.tape;
     this.options = { ...this.options, withDialogue };
-    this.tape = tape(this.view.world, records, this.options);
+    this.tape = tape(world, records, this.options);
     this.goTo(this.tape.placeOf(record));
   }
 

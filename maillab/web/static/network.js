@@ -11,6 +11,7 @@ import { drawPicture, serverTable } from "/static/network-picture.js";
 import { controls, SPEEDS } from "/static/network-player.js";
 import { recordsOf, Reel } from "/static/network-reel.js";
 import { spoken, told } from "/static/network-told.js";
+import { world } from "/static/network-world.js";
 import { time, words } from "/static/words.js";
 
 const TELL_MS = 1200; // live: a sentence stands at least so long, to be read
@@ -21,7 +22,8 @@ const BUBBLE_MS = 4000;
 const NARROW_PIXELS = 640;
 const ROOM_FOR_OTHERS_PIXELS = 330; // above and below the picture, so that all of it is seen at once
 const LEAST_HEIGHT_PIXELS = 300;
-const [MANY_SERVERS, LEAST_HEIGHT_OF_MANY_PIXELS] = [8, 600];
+const MANY_SERVERS = 8;
+const LEAST_HEIGHT_OF_MANY_PIXELS = 600;
 
 // What lasts while other views are shown, and when the language changes.
 const session = { speed: "normal", dialogue: false, replay: null, at: 0 };
@@ -36,18 +38,9 @@ export async function mount(root, params, app) {
 
 const isStop = (record) => isStep(record) || (session.dialogue && isDialogue(record));
 
-const world = {
-  isHost: (name) => [...lab.info.servers, ...lab.info.foreign].some(({ host }) => host === name?.toLowerCase()),
-  isOurs: (name) => lab.info.servers.some(({ host }) => host === name),
-  personOf: (address) => lab.personOf(address) ?? null,
-  userAt: (host, name) =>
-    lab.people.find((person) => person.host === host && person.user === name.toLowerCase()) ?? null,
-};
-
 class View {
   constructor(root, replay, app, t) {
     Object.assign(this, { root, replay, app, t });
-    this.world = world;
     this.reel = null; // null while it is live
     this.live = beginning();
     this.counts = new Map(); // mailbox to how many letters lie in it
@@ -107,26 +100,30 @@ class View {
 
   // --- the picture
 
+  // Width, and the height that the window has for it. A telephone scrolls, and hides its address bar while it does.
+  room() {
+    const width = this.stage.clientWidth;
+    return [width, width < NARROW_PIXELS ? Infinity : innerHeight - ROOM_FOR_OTHERS_PIXELS];
+  }
+
   draw() {
-    const width = this.stage.clientWidth || innerWidth;
-    const isNarrow = width < NARROW_PIXELS;
+    const [width, room] = this.room();
     const count = lab.info.servers.length;
     const least = count > MANY_SERVERS ? Math.max(LEAST_HEIGHT_OF_MANY_PIXELS, count * 20) : LEAST_HEIGHT_PIXELS;
-    const height = isNarrow ? Infinity : Math.max(least, innerHeight - ROOM_FOR_OTHERS_PIXELS);
-    this.size = `${width} ${isNarrow ? 0 : innerHeight}`;
+    this.size = `${width} ${room}`;
     const focused = document.activeElement?.closest?.("[data-person], [data-mailbox]")?.dataset;
-    this.picture = drawPicture(layout(lab.info, lab.people, width, height), this.t, this.app);
+    this.picture = drawPicture(layout(lab.info, lab.people, width, Math.max(least, room)), this.t, this.app);
     replace(this.stage, this.picture.node);
     this.flights.show(this.picture);
     this.mark();
+    this.reel?.goTo(this.reel.at);
     if (focused?.person) {
       this.picture.residentNode(focused.person)?.focus();
     }
   }
 
   onResize() {
-    const width = this.stage.clientWidth;
-    if (this.size !== `${width} ${width < NARROW_PIXELS ? 0 : innerHeight}`) {
+    if (this.size !== this.room().join(" ")) {
       this.draw();
     }
   }
