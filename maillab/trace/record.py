@@ -54,7 +54,9 @@ EVENTS: Final[Mapping[str, Event]] = {
         ("recipients", "previous_host", "received_from_queue_id"),
     ),
     "message.stored": Event("it lies in a mailbox", ("mailbox", "uid")),
-    "bounce.created": Event("a notice of failure was made", ("for_queue_id", "for_trace", "recipients")),
+    "bounce.created": Event(
+        "a notice was written: a mail failed, is late, or has arrived", ("for_queue_id", "for_trace", "recipients")
+    ),
     "tls.started": Event("from here on the connection is encrypted", ("side", "peer_name", "version")),
     "auth.succeeded": Event("somebody logged in", ("user", "mechanism")),
     "auth.failed": Event("somebody could not log in", ("user", "mechanism", "error")),
