@@ -260,7 +260,7 @@ class Reception:
         next_hops = accepted.next_hops
         with contextlib.suppress(StorageError):  # the mail is safe; a report that nobody needs is not worth a refusal
             next_hops |= await report_delivered(self._site, envelope, accepted, octets)
-        for next_hop in next_hops:
+        for next_hop in sorted(next_hops):  # a set has another order in each process
             self._wake(next_hop)
         return self.style.reply(Answer.QUEUED, queue_id=accepted.queue_id)
 
