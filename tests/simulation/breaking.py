@@ -69,7 +69,9 @@ def _forget_queue(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def forget(db: sqlite3.Connection, server: str, before: float) -> None:
-        for (message_id,) in db.execute("DELETE FROM queue WHERE server = ? RETURNING message_id", (server,)).fetchall():
+        for (message_id,) in db.execute(
+            "DELETE FROM queue WHERE server = ? RETURNING message_id", (server,)
+        ).fetchall():
             messages.release(db, server, message_id)
         db.execute("DELETE FROM queue_recipient WHERE server = ?", (server,))
         original(db, server, before)

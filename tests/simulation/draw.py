@@ -58,6 +58,7 @@ def draw(seed: int) -> Plan:
     weather = Weather(
         latency_seconds=chance.choice((0.0, 0.0, 0.02, 3.0)),
         fragments=chance.random() < 0.2,
+        reset_chance=chance.choice((0.0, 0.0, 0.01, 0.05)),
     )
     return Plan(
         seed=seed,

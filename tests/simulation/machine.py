@@ -40,6 +40,8 @@ class Wire:
     ends: dict[tuple[Endpoint, Endpoint], MachineStream] = attrs.field(factory=dict)
     """Every open end of a connection, by where it is and where it leads."""
     send_count: int = 0
+    reset_count: int = 0
+    is_healed: bool = False
 
     async def travel(self) -> None:
         """What octets wait for on their way."""
@@ -48,6 +50,13 @@ class Wire:
             raise RestlessError(f"octets were sent {self.send_count} times")
         if self.weather.latency_seconds:
             await trio.sleep(self.chance.random() * self.weather.latency_seconds)
+
+    def resets(self) -> bool:
+        """Is it now that a connection is reset?"""
+        if self.is_healed or not self.weather.reset_chance or self.chance.random() >= self.weather.reset_chance:
+            return False
+        self.reset_count += 1
+        return True
 
     def piece(self, max_octets: int | None) -> int | None:
         """How much is read at most: TCP keeps octets in order, and nothing else together."""
@@ -146,6 +155,7 @@ class MachineStream(NetworkStream):
         self._machine = machine
         self._wire = wire
         self._inner = inner
+        self._is_reset = False
         wire.ends[self.local, self.peer] = self
 
     @property
@@ -158,6 +168,13 @@ class MachineStream(NetworkStream):
         self._require_life()
         octets = bytes(data)
         some = self._machine.last_octets(octets)
+        if some is None and self._wire.resets():
+            await self._inner.send_all(octets[: self._wire.chance.randint(0, len(octets))])
+            other = self._wire.ends.get((self.peer, self.local))
+            for end in (self, other):
+                if end is not None:
+                    end.reset()
+            self._require_life()
         await self._inner.send_all(octets if some is None else octets[:some])
         if some is not None:
             self._machine.kill()
@@ -173,7 +190,11 @@ class MachineStream(NetworkStream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         self._require_life()
-        octets = await self._inner.receive_some(self._wire.piece(max_bytes))
+        try:
+            octets = await self._inner.receive_some(self._wire.piece(max_bytes))
+        except trio.ClosedResourceError:
+            self._require_life()
+            raise
         self._require_life()
         return octets
 
@@ -190,13 +211,18 @@ class MachineStream(NetworkStream):
             self._forget()
             self._inner.leave(reset=True)
 
+    def reset(self) -> None:
+        """The network has had enough of this connection; its owner finds out."""
+        self._is_reset = True
+        self.cut(silently=False)
+
     def _forget(self) -> None:
         self._machine.forget(self)
         self._wire.ends.pop((self.local, self.peer), None)
 
     def _require_life(self) -> None:
-        if self._machine.is_dead:
-            raise trio.BrokenResourceError("this machine is down")
+        if self._machine.is_dead or self._is_reset:
+            raise trio.BrokenResourceError("this machine is down, or the connection reset")
         other = self._wire.ends.get((self.peer, self.local))
         if other is not None and other._machine.is_dead and self._wire.machines[other.local.host] is not other._machine:
             raise trio.BrokenResourceError("the machine at the other end was started again, and resets this connection")

@@ -102,10 +102,13 @@ class Weather:
     Attributes:
         latency_seconds: at most, for each send.
         fragments: what was sent in one go arrives in any pieces.
+        reset_chance: for each send, that the connection is reset when some of the octets have left; until all is
+            healed.
     """
 
     latency_seconds: float = 0.0
     fragments: bool = False
+    reset_chance: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

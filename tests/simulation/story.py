@@ -39,7 +39,9 @@ def _setting(plan: Plan) -> Iterator[str]:
     yield f"  tries again after {waits} s, warns after {retry.warn_after_seconds:g} s, gives up after " + (
         f"{retry.give_up_after_seconds:g} s"
     )
-    yield f"  latency up to {plan.weather.latency_seconds:g} s" + (", in fragments" if plan.weather.fragments else "")
+    weather = plan.weather
+    fragments = ", in fragments" if weather.fragments else ""
+    yield f"  latency up to {weather.latency_seconds:g} s{fragments}, reset with chance {weather.reset_chance:g}"
     for letter in plan.letters:
         to = ", ".join(f"{rcpt.address}{f' NOTIFY={rcpt.notify}' if rcpt.notify else ''}" for rcpt in letter.recipients)
         yield (

@@ -53,6 +53,7 @@ class Run:
     restless: str = ""
     open_count: int = 0
     send_count: int = 0
+    reset_count: int = 0
 
     @property
     def digest(self) -> str:
@@ -92,6 +93,8 @@ class _World:
             await self._rest()
             await self._collect([await process.is_up() for process in self._processes])
             lab.cancel_scope.cancel()
+        for process in self._processes:
+            process.disk.close()
 
     def _start_clients(self, events: trio.Nursery) -> None:
         address_of = {server.host: server.address for server in self._plan.spec.servers}
@@ -109,6 +112,7 @@ class _World:
 
     async def _heal(self) -> None:
         await trio.sleep(self._plan.heal_at)
+        self._wire.is_healed = True
         for process in self._processes:
             process.heal()
 
@@ -134,10 +138,8 @@ class _World:
                     run.stored.append(Stored(host, mailbox, message.uid, message.entry.queue_id, message.octets))
             for wrong, query in ORPHANS.items():
                 run.rows[wrong] = run.rows.get(wrong, 0) + _count(process, query)
-            machine = self._wire.machines[lab.spec.servers[0].address]
-            del machine
         run.open_count = sum(len(machine.streams) for machine in set(self._wire.machines.values()))
-        run.send_count = self._wire.send_count
+        run.send_count, run.reset_count = self._wire.send_count, self._wire.reset_count
 
 
 ORPHANS: Final = {
@@ -148,8 +150,12 @@ ORPHANS: Final = {
         " (SELECT count(*) FROM mailbox_entry WHERE mailbox_entry.message_id = message.message_id"
         " AND mailbox_entry.server = message.server)"
     ),
-    "messages without octets": "SELECT count(*) FROM message WHERE message_id NOT IN (SELECT message_id FROM message_octets)",
-    "octets of no message": "SELECT count(*) FROM message_octets WHERE message_id NOT IN (SELECT message_id FROM message)",
+    "messages without octets": (
+        "SELECT count(*) FROM message WHERE message_id NOT IN (SELECT message_id FROM message_octets)"
+    ),
+    "octets of no message": (
+        "SELECT count(*) FROM message_octets WHERE message_id NOT IN (SELECT message_id FROM message)"
+    ),
     "mailbox entries without a message": (
         "SELECT count(*) FROM mailbox_entry WHERE message_id NOT IN (SELECT message_id FROM message)"
     ),
