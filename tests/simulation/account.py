@@ -74,7 +74,8 @@ class Account:
         """Who can be reached is given up only when the time is over."""
         can_fail = self._oracle.fates(failure["server"], address) != {Fate.ARRIVES}
         exists = self._oracle.kind(address) in (Kind.MAILBOX, Kind.LIST)
-        if exists and not can_fail and not failure["reply"].startswith("given up"):
+        is_wanted = failure["code"] in self._run.plan.refusals
+        if exists and not can_fail and not is_wanted and not failure["reply"].startswith("given up"):
             yield Violation("who can be reached is reached", f"{who}: {failure['reply']}", self._trace)
 
     def _reports(self, address: str, due: Expected, who: str) -> Iterator[Violation]:

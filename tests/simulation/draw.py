@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 
 from maillab.lab.spec import (
     Addressing,
@@ -22,7 +22,9 @@ from maillab.mailserver.choices import Tls
 from maillab.smtp.replies import ReplyStyle
 from tests.simulation.determinism import chance_of
 from tests.simulation.letters import draw_letter
+from tests.simulation.numbers import log_uniform, weighted
 from tests.simulation.plan import Crash, Death, Jump, Plan, Trigger, Weather
+from tests.simulation.shocks import draw_shocks
 
 DOMAINS: Final = ("nord.example", "sued.example", "west.example", "ost.example", "mitte.example")
 RELAYS: Final = ("relay.example", "hub.example")
@@ -38,8 +40,6 @@ RETRIES: Final = (  # (waits, end): a few dozen attempts at most
 )
 BACKUP_PREFERENCE: Final = 20  # a domain's own host has 10
 
-T = TypeVar("T")
-
 
 def draw(seed: int) -> Plan:
     """The plan that `seed` leads to."""
@@ -48,11 +48,12 @@ def draw(seed: int) -> Plan:
     processes = _processes(chance, [server.host for server in spec.servers])
     span_seconds = chance.choice((0.0, 2.0, 60.0, 900.0))
     letters = tuple(
-        draw_letter(chance, spec, number, span_seconds) for number in range(_weighted(chance, (1, 2, 3, 5, 9)))
+        draw_letter(chance, spec, number, span_seconds) for number in range(weighted(chance, (1, 2, 3, 5, 9)))
     )
     crashes = _crashes(chance, len(processes), span_seconds) if chance.random() < 0.75 else ()
+    shocks = draw_shocks(chance, spec, span_seconds) if chance.random() < 0.65 else ()
     jumps = tuple(
-        Jump(chance.uniform(0.0, 2 * span_seconds + 100.0), _log_uniform(chance, 10.0, 90_000.0))
+        Jump(chance.uniform(0.0, 2 * span_seconds + 100.0), log_uniform(chance, 10.0, 90_000.0))
         for _ in range(chance.choice((0, 0, 0, 1, 2)))
     )
     weather = Weather(
@@ -66,6 +67,7 @@ def draw(seed: int) -> Plan:
         processes=processes,
         letters=letters,
         crashes=crashes,
+        shocks=shocks,
         jumps=jumps,
         weather=weather,
         heal_at=2 * span_seconds + chance.choice((10.0, 300.0, 3000.0)),
@@ -73,7 +75,7 @@ def draw(seed: int) -> Plan:
 
 
 def _spec(chance: Random) -> LabSpec:
-    names = DOMAINS[: _weighted(chance, (2, 2, 3, 1, 4, 5))]
+    names = DOMAINS[: weighted(chance, (2, 2, 3, 1, 4, 5))]
     relays = tuple(RELAYS[: chance.choice((0, 1, 1, 2))])
     backups = {name: relays[-1] for name in names if relays and chance.random() < 0.35}
     after_seconds, give_up_after_seconds = chance.choice(RETRIES)
@@ -150,9 +152,9 @@ def _crashes(chance: Random, process_count: int, span_seconds: float) -> tuple[C
             trigger=(trigger := chance.choice(triggers)),
             count=_occasion(chance, trigger, span_seconds),
             death=chance.choice(deaths),
-            down_seconds=_log_uniform(chance, 0.01, 3000.0),
+            down_seconds=log_uniform(chance, 0.01, 3000.0),
         )
-        for _ in range(_weighted(chance, (1, 2, 3, 5)))
+        for _ in range(weighted(chance, (1, 2, 3, 5)))
     )
 
 
@@ -160,13 +162,4 @@ def _occasion(chance: Random, trigger: Trigger, span_seconds: float) -> float:
     if trigger is Trigger.TIME:
         return chance.uniform(0.0, 1.5 * span_seconds + 1.0)
     most = {Trigger.SEND: 60.0, Trigger.RECORD: 150.0}.get(trigger, 12.0)
-    return math.floor(_log_uniform(chance, 1.0, most))
-
-
-def _log_uniform(chance: Random, least: float, most: float) -> float:
-    return math.exp(chance.uniform(math.log(least), math.log(most)))
-
-
-def _weighted(chance: Random, choices: Sequence[T]) -> T:
-    """One of `choices`, the first ones rather."""
-    return choices[min(int(chance.expovariate(0.6)), len(choices) - 1)]
+    return math.floor(log_uniform(chance, 1.0, most))

@@ -108,7 +108,7 @@ class _Ledger:
         letter = attempt.letter
         for address, code in attempt.replies.items():
             takes = self._oracle.takes(letter.server, letter.sender.lower(), address.lower())
-            if (code == 250 and not takes) or (code >= 500 and takes):
+            if (code == 250 and not takes) or (code >= 500 and takes and code not in self._run.plan.refusals):
                 told = f"{attempt.name} heard {code} for {address} at {letter.server}"
                 yield Violation("one reply per command, in order", told)
 

@@ -13,12 +13,13 @@ from typing import Final
 import attrs
 import trio
 
+from maillab.network.caller import Caller
 from maillab.network.datagrams import DatagramSocket
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryListener, MemoryNetwork
 from maillab.network.memory_datagrams import WILDCARDS
 from maillab.network.memory_stream import MemoryStream
-from maillab.network.network import Caller, Network, NetworkListener, NetworkStream
+from maillab.network.network import Network, NetworkListener, NetworkStream
 from tests.simulation.plan import Weather
 
 SENDS_LIMIT_COUNT: Final = 60_000  # of a whole run: more is a lab that will not come to rest
@@ -83,7 +84,6 @@ class Machine(Network):
         self._addresses = tuple(addresses)
         self.last_octets = last_octets
         self.kill = kill
-        self._callers: dict[Endpoint, Caller | None] = {}
         self.streams: dict[MachineStream, None] = {}
         wire.machines |= dict.fromkeys(addresses, self)
 
@@ -106,16 +106,15 @@ class Machine(Network):
         if self.is_dead or (there is not None and there.is_dead):
             await trio.lowlevel.checkpoint()
             raise ConnectionRefusedError
-        inner = await self._wire.network.connect(target, source, None)
-        self._callers[inner.local] = caller
-        return self.wrapped(inner)
+        return self.wrapped(await self._wire.network.connect(target, source, caller))
 
     async def datagrams(self, endpoint: Endpoint) -> DatagramSocket:
         host = self._addresses[0] if endpoint.host in WILDCARDS else endpoint.host
         return await self._wire.network.datagrams(Endpoint(host, endpoint.port))
 
     def caller(self, peer: Endpoint) -> Caller | None:
-        return self._callers.get(peer)
+        # Of this process only: what others call their connections is their own affair.
+        return self._wire.network.caller(peer) if peer.host in self._addresses else None
 
     def wrapped(self, inner: MemoryStream) -> MachineStream:
         stream = MachineStream(self, self._wire, inner)
@@ -124,7 +123,6 @@ class Machine(Network):
 
     def forget(self, stream: MachineStream) -> None:
         self.streams.pop(stream, None)
-        self._callers.pop(stream.local, None)
 
 
 class MachineListener(NetworkListener):
@@ -197,6 +195,10 @@ class MachineStream(NetworkStream):
             raise
         self._require_life()
         return octets
+
+    def abort(self) -> None:
+        if not self._machine.is_dead:
+            self.cut(silently=False)
 
     async def aclose(self) -> None:
         if self._machine.is_dead:

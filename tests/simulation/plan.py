@@ -7,6 +7,7 @@ from typing import Final
 
 import attrs
 
+from maillab.faults.fault import Fault
 from maillab.lab.spec import LabSpec
 
 CLIENT_ADDRESS: Final = "10.0.0.1"  # strangers to the lab; no server is there
@@ -88,6 +89,15 @@ class Crash:
 
 
 @attrs.frozen
+class Shock:
+    """A fault, and how long it is wanted; when all is healed it is over in any case."""
+
+    at: float
+    seconds: float
+    fault: Fault
+
+
+@attrs.frozen
 class Jump:
     """The lab's clock is moved on."""
 
@@ -125,6 +135,13 @@ class Plan:
     processes: tuple[tuple[str, ...], ...]
     letters: tuple[Letter, ...]
     crashes: tuple[Crash, ...]
+    shocks: tuple[Shock, ...]
     jumps: tuple[Jump, ...]
     weather: Weather
     heal_at: float
+
+    @property
+    def refusals(self) -> frozenset[int]:
+        """The 5yz codes that faults answer with, whoever the recipient is."""
+        codes = (int((shock.fault.reply or "0")[:3]) for shock in self.shocks)
+        return frozenset(code for code in codes if code >= 500)

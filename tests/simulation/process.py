@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from maillab import Lab, open_lab
+from maillab.faults.fault import Fault
 from maillab.trace.record import Record
 from tests.simulation.determinism import chance_of
 from tests.simulation.disk import Disk, new_disk
@@ -70,6 +71,7 @@ class Process:
         self._down_seconds = 0.0
         self._up = trio.Event()
         self._heal = trio.Event()
+        self._faults: dict[str, Fault] = {}
 
     async def run(self) -> None:
         """Live until cancelled."""
@@ -85,6 +87,18 @@ class Process:
         await self._up.wait()
         assert self.lab is not None
         return self.lab
+
+    def want(self, fault: Fault) -> None:
+        """From now on, in this life and the next ones."""
+        self._faults[fault.name] = fault
+        if self.lab is not None:
+            self.lab.faults.add(fault)
+
+    def end(self, fault: Fault) -> None:
+        """Not any more."""
+        del self._faults[fault.name]
+        if self.lab is not None:
+            self.lab.faults.clear(fault.name)
 
     def heal(self) -> None:
         """No crash any more, and back to life."""
@@ -122,6 +136,8 @@ class Process:
                     lab.recorder.add_listener(self._hear)
                     if ahead_seconds := self._ahead():
                         lab.advance_clock(ahead_seconds)
+                    for fault in self._faults.values():
+                        lab.faults.add(fault)
                     self.lab = lab
                     self._up.set()
                     if self._crash is not None and self._crash.trigger is Trigger.TIME:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import attrs
 
@@ -13,6 +14,9 @@ from tests.simulation.draw import draw
 from tests.simulation.ledger import audit
 from tests.simulation.violation import Violation
 from tests.simulation.world import happen
+
+
+SHOWN_CHARACTERS: Final = 300
 
 
 @attrs.frozen
@@ -27,10 +31,15 @@ class Verdict:
     def line(self) -> str:
         """The command that replays it, and what was violated."""
         first, more = self.violations[0], len(self.violations) - 1
-        what = " ".join(str(first).split())
-        return f"python -m tests.simulation --seed {self.seed}    # {what[:300]}" + (
+        what = " ".join(str(first).split()).replace(" | ", " ")
+        return f"python -m tests.simulation --seed {self.seed}    # {_shortened(what)}" + (
             f" (and {more} more)" if more else ""
         )
+
+
+def _shortened(text: str) -> str:
+    """Of a traceback, the end is what counts."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:60]} ... {text[60 - SHOWN_CHARACTERS :]}"
 
 
 def judge(seed: int, *, twice: bool = False) -> Verdict:

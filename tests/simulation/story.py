@@ -48,6 +48,9 @@ def _setting(plan: Plan) -> Iterator[str]:
             f"  letter {letter.number} ({letter.kind}, {len(letter.octets)} octets, {letter.way.value}) at"
             f" {letter.at:.1f} s: <{letter.sender}> to {to} by {letter.server}"
         )
+    for shock in plan.shocks:
+        keys = ", ".join(f"{key} = {value!r}" for key, value in shock.fault.to_table().items())
+        yield f"  from {shock.at:.1f} s for {shock.seconds:.1f} s: {keys}"
     for crash in plan.crashes:
         yield (
             f"  process {crash.process} is to be {crash.death.value} at {crash.trigger.value} {crash.count:g}"

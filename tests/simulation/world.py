@@ -15,7 +15,7 @@ from maillab.lab.lab import Lab
 from tests.simulation.client import Attempt, send
 from tests.simulation.determinism import chance_of, seeded_scheduling
 from tests.simulation.machine import Machine, Wire
-from tests.simulation.plan import CLIENT_ADDRESS, Jump, Plan
+from tests.simulation.plan import CLIENT_ADDRESS, Jump, Plan, Shock
 from tests.simulation.process import Ended, Process, Told
 
 LOOK_AGAIN_SECONDS: Final = 100.0
@@ -89,6 +89,8 @@ class _World:
                 self._start_clients(events)
                 for jump in self._plan.jumps:
                     events.start_soon(self._jump, jump)
+                for shock in self._plan.shocks:
+                    events.start_soon(self._shock, shock)
                 events.start_soon(self._heal)
             await self._rest()
             await self._collect([await process.is_up() for process in self._processes])
@@ -109,6 +111,14 @@ class _World:
         for process in self._processes:
             if process.lab is not None:
                 process.lab.advance_clock(jump.seconds)
+
+    async def _shock(self, shock: Shock) -> None:
+        await trio.sleep(shock.at)
+        for process in self._processes:
+            process.want(shock.fault)
+        await trio.sleep(max(0.0, min(shock.seconds, self._plan.heal_at - shock.at)))
+        for process in self._processes:
+            process.end(shock.fault)
 
     async def _heal(self) -> None:
         await trio.sleep(self._plan.heal_at)
