@@ -1,4 +1,4 @@
-"""One accepted letter, recipient by recipient: stored, bounced, or visibly undeliverable; and what its sender was told."""
+"""One accepted letter, recipient by recipient: stored, bounced or visibly undeliverable; and its sender is told so."""
 
 from __future__ import annotations
 
@@ -56,12 +56,13 @@ class Account:
         failed_count = self.failed_count(address)
         outcome_count = stored_count + failed_count
         counts = f"{stored_count} times stored, {failed_count} times failed"
-        doubts = [
-            each for each in self._books.failures(self._trace, address) if self._books.was_in_doubt(each, address)
-        ]
-        if outcome_count - min(stored_count, len(doubts)) > due.most:
-            rule = "no message in two places" if stored_count > 1 else "each recipient has one outcome"
-            yield Violation(rule, f"{who}: {counts}, {due.most:g} at most", self._trace)
+        doubt_count = sum(
+            self._books.was_in_doubt(failure, address) for failure in self._books.failures(self._trace, address)
+        )
+        if stored_count > due.most:
+            yield Violation("no message in two places", f"{who}: {counts}, {due.most:g} at most", self._trace)
+        elif outcome_count - doubt_count > due.most:
+            yield Violation("each recipient has one outcome", f"{who}: {counts}, {due.most:g} at most", self._trace)
         if kind is not Kind.LIST and outcome_count < due.least and not self._is_excused(address):
             yield Violation("nothing is ever lost", f"{who}: {counts}", self._trace)
         if stored_count and kind is not Kind.MAILBOX:
@@ -129,12 +130,9 @@ class Account:
         if mailbox == self._sender:
             return True
         unreachable = self._oracle.kind(self._sender) is not Kind.MAILBOX or self._books.is_undeliverable(notice.trace)
-        is_postmaster = mailbox in {
-            member
-            for domain in self._run.plan.spec.domains
-            for member in self._oracle.members(f"postmaster@{domain.name}")
-        }
-        return (unreachable or self._books.something_is_untold) and is_postmaster
+        domains = self._run.plan.spec.domains
+        postmasters = [self._oracle.members(f"postmaster@{domain.name}")[0] for domain in domains]
+        return mailbox in postmasters and (unreachable or self._books.something_is_untold)
 
     def _wishes(self, address: str) -> list[frozenset[str]]:
         """What was said of those who stand for `address`."""

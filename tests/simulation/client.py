@@ -1,9 +1,8 @@
-"""A client that is none of ours: it speaks SMTP by hand, believes what it is told, and sends again where it is in doubt."""
+"""A client that is none of ours: it speaks by hand, believes what it is told, and sends again where it is in doubt."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -129,16 +128,19 @@ async def _try(line: _Line, letter: Letter, loss: Loss) -> None:
     if await line.hear() != 220 or await line.ask(f"EHLO {attempt.name}") != 250:
         return
     commands = [f"MAIL FROM:<{letter.sender}>{' BODY=8BITMIME' if not letter.octets.isascii() else ''}"]
-    for rcpt in letter.recipients:
-        commands.append(f"RCPT TO:<{rcpt.address}>{f' NOTIFY={rcpt.notify}' if rcpt.notify else ''}")
+    commands += [
+        f"RCPT TO:<{rcpt.address}>{f' NOTIFY={rcpt.notify}' if rcpt.notify else ''}" for rcpt in letter.recipients
+    ]
     has_data = letter.way is not Way.CHUNKED
     if letter.way is Way.LOCKSTEP:
         codes = [await line.ask(command) for command in commands]
     else:
         await line.say("".join(f"{command}\r\n" for command in commands).encode() + b"DATA\r\n" * has_data)
         codes = [await line.hear() for _ in commands]
-    attempt.replies = dict(zip((rcpt.address for rcpt in letter.recipients), codes[1:], strict=True))
-    _check(attempt, codes)
+    if odd := [code for code in codes if not (code == 250 or 400 <= code < 600)]:
+        attempt.wrong.append(f"{odd} in answer to MAIL and RCPT")
+    if codes[0] == 250:  # else RCPT was out of order, whoever it named
+        attempt.replies = dict(zip((rcpt.address for rcpt in letter.recipients), codes[1:], strict=True))
     accepted = codes[0] == 250 and 250 in codes[1:]
     if has_data:
         if letter.way is Way.LOCKSTEP and not accepted:
@@ -165,8 +167,3 @@ async def _try(line: _Line, letter: Letter, loss: Loss) -> None:
     if not (code == 250 or 400 <= code < 600):
         attempt.wrong.append(f"{code} in answer to a message")
     await line.ask("QUIT")
-
-
-def _check(attempt: Attempt, codes: Sequence[int]) -> None:
-    if odd := [code for code in codes if not (code == 250 or 400 <= code < 600)]:
-        attempt.wrong.append(f"{odd} in answer to MAIL and RCPT")

@@ -27,6 +27,8 @@ def coverage(run: Run) -> Counter[str]:
     counts = Counter(
         {
             "letters": len(plan.letters),
+            "letters from the null path": sum(not letter.sender for letter in plan.letters),
+            "recipients with NOTIFY": sum(bool(rcpt.notify) for letter in plan.letters for rcpt in letter.recipients),
             "processes": len(plan.processes),
             "clock jumps": len(run.jumps),
             "attempts of clients": len(run.attempts),
@@ -43,6 +45,7 @@ def coverage(run: Run) -> Counter[str]:
         counts[f"{what} at {ended.crash.trigger.value}"] += 1
         counts["crashes"] += what == "crashes"
         counts["crashes with a COMMIT untold"] += ended.commit_untold
+    reports = {told.record["trace"] for told in run.told if told.record["event"] == "bounce.created"}
     for told in run.told:
         record = told.record
         if name := EVENTS.get(record["event"]):
@@ -50,6 +53,7 @@ def coverage(run: Run) -> Counter[str]:
         if record["event"] == "fault.injected":
             counts[f"faults fired: {record['kind']}"] += 1
         elif record["event"] == "delivery.failed":
+            counts["reports undeliverable"] += record["trace"] in reports
             counts["given up at the end of all retries"] += record["reply"].startswith("given up")
         elif record["event"] == "policy.checked":
             counts["greylisted"] += record["policy"] == "greylist"

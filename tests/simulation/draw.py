@@ -1,4 +1,4 @@
-"""From a seed to a plan: topology, traffic, crashes and clock jumps; swarm style, so that many seeds leave things out."""
+"""From a seed to a plan: topology, traffic, crashes, faults and clock jumps; many seeds leave things out."""
 
 from __future__ import annotations
 

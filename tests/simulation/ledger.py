@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 from tests.simulation.account import Account
 from tests.simulation.books import Books
@@ -91,7 +92,7 @@ class _Ledger:
         if [mark.hop for mark in marks] != [*range(len(marks), 0, -1)] or {mark.trace for mark in marks} != {trace}:
             ids = ", ".join(mark.queue_id for mark in marks)
             yield Violation("Received count = hops = trace", f"{where} came as {ids}", trace)
-        for mark, before in zip(marks, marks[1:], strict=False):
+        for mark, before in pairwise(marks):
             passed = self._oracle.may_follow(before.by, mark.by) and mark.client == before.by in mark.comment
             if not (passed or (not mark.client and mark.by == before.by)):
                 yield Violation("one path per copy", f"{where} went from {before.by} to {mark.by}", trace)

@@ -54,6 +54,8 @@ class Process:
         """`ahead` tells how far the lab's clock was moved on meanwhile."""
         self.hosts: Sequence[str] = plan.processes[number]
         self.disk: Disk = new_disk()
+        self.begun = trio.Event()
+        """It runs, or has died before it did."""
         self.lab: Lab | None = None
         """None while it is down."""
         self._plan = plan
@@ -140,6 +142,7 @@ class Process:
                         lab.faults.add(fault)
                     self.lab = lab
                     self._up.set()
+                    self.begun.set()
                     if self._crash is not None and self._crash.trigger is Trigger.TIME:
                         nursery.start_soon(self._end_at, self._crash)
                     await trio.sleep_forever()
@@ -148,6 +151,7 @@ class Process:
                 raise CrashedError(f"{', '.join(self.hosts)}: {error!r}") from error
         finally:
             self.lab = None
+            self.begun.set()
             machine.is_dead = True
 
     async def _end_at(self, crash: Crash) -> None:

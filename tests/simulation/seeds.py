@@ -15,7 +15,6 @@ from tests.simulation.ledger import audit
 from tests.simulation.violation import Violation
 from tests.simulation.world import happen
 
-
 SHOWN_CHARACTERS: Final = 300
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from maillab.faults.fault import CLIENTS, MESSAGE, Fault, Kind
 from maillab.lab.spec import LabSpec
@@ -64,7 +64,7 @@ def _disconnect(chance: Random, spec: LabSpec, name: str, times: int | None) -> 
 
 def _link_fault(kind: Kind, more: Callable[[Random], dict[str, float]]) -> Callable[..., Fault]:
     def draw(chance: Random, spec: LabSpec, name: str, times: int | None) -> Fault:
-        keys: dict[str, object] = {**_link(chance, spec), **more(chance)}
+        keys: dict[str, Any] = {**_link(chance, spec), **more(chance)}
         return Fault(kind, name=name, times=times, **keys)
 
     return draw

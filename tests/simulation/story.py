@@ -20,7 +20,8 @@ def story(run: Run, violations: Sequence[Violation]) -> str:
 
 def _setting(plan: Plan) -> Iterator[str]:
     spec = plan.spec
-    yield f"seed {plan.seed}: {len(spec.servers)} servers in {len(plan.processes)} processes, {len(plan.letters)} letters"
+    counts = f"{len(spec.servers)} servers in {len(plan.processes)} processes, {len(plan.letters)} letters"
+    yield f"seed {plan.seed}: {counts}"
     for number, hosts in enumerate(plan.processes):
         yield f"  process {number}: {', '.join(hosts)}"
     for domain in spec.domains:

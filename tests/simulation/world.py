@@ -85,6 +85,8 @@ class _World:
         async with trio.open_nursery() as lab:
             for process in self._processes:
                 lab.start_soon(process.run)
+            for process in self._processes:
+                await process.begun.wait()
             async with trio.open_nursery() as events:
                 self._start_clients(events)
                 for jump in self._plan.jumps:
@@ -131,7 +133,7 @@ class _World:
         retry = self._plan.spec.retry
         limit_seconds = 2 * retry.give_up_after_seconds + 10 * SILENCE_SECONDS
         with trio.move_on_after(limit_seconds) as scope:
-            while any(self._queued(process) for process in self._processes):
+            while any(self._queued(process) for process in self._processes):  # noqa: ASYNC110  of many places, none tells
                 await trio.sleep(LOOK_AGAIN_SECONDS)
         if scope.cancelled_caught:
             self.run.restless = f"mail is still queued {limit_seconds:.0f} s after all was healed"
