@@ -16,7 +16,7 @@ from tests.simulation.draw import draw
 from tests.simulation.world import happen
 
 TASK_COUNT: Final = 12
-SEEDS: Final = (15, 27, 54, 286)  # several next hops at a time, lists, crashes, faults
+SEEDS: Final = (15, 54, 286)  # several next hops at a time, lists, crashes, faults
 DIGESTS: Final = """
 import sys
 from tests.simulation.draw import draw
@@ -60,11 +60,6 @@ def test_a_seed_leads_to_one_run(seed: int) -> None:
     assert first.told
 
 
-def test_other_seeds_lead_elsewhere() -> None:
-    """A digest that never changes would tell nothing."""
-    assert len({happen(draw(seed)).digest for seed in SEEDS}) == len(SEEDS)
-
-
 def test_a_seed_leads_to_one_run_in_every_process() -> None:
     """No record depends on the order of a set, which is another one in each process."""
     found = set()
@@ -78,3 +73,4 @@ def test_a_seed_leads_to_one_run_in_every_process() -> None:
         )
         found.add(ended.stdout)
     assert len(found) == 1
+    assert len(set(found.pop().split())) == len(SEEDS)  # a digest that never changes would tell nothing
