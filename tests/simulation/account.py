@@ -50,6 +50,14 @@ class Account:
         reports = {notice.trace for notice in self._about(address, "failed")}
         return max(len(self._books.failures(self._trace, address)), len(reports))
 
+    def doubt_count(self, address: str) -> int:
+        """How many of these failures may have been none: the next hop had accepted it, and its reply was lost."""
+        failures = self._books.failures(self._trace, address)
+        count = sum(self._books.was_in_doubt(failure, address) for failure in failures)
+        if self._books.something_is_untold:
+            count += self.failed_count(address) - len(failures)  # who died before the record was in doubt, perhaps
+        return count
+
     def violations(self, address: str, due: Expected) -> Iterator[Violation]:
         """What is wrong about one recipient, or one member of a list."""
         who, kind = f"{self._attempt.name} for {address}", self._oracle.kind(address)
@@ -57,19 +65,15 @@ class Account:
         failed_count = self.failed_count(address)
         outcome_count = stored_count + failed_count
         counts = f"{stored_count} times stored, {failed_count} times failed"
-        failures = self._books.failures(self._trace, address)
-        doubt_count = sum(self._books.was_in_doubt(failure, address) for failure in failures)
-        if self._books.something_is_untold:
-            doubt_count += failed_count - len(failures)  # who died before the record was in doubt, for all we know
         if stored_count > due.most:
             yield Violation("no message in two places", f"{who}: {counts}, {due.most:g} at most", self._trace)
-        elif outcome_count - doubt_count > due.most:
+        elif outcome_count - self.doubt_count(address) > due.most:
             yield Violation("each recipient has one outcome", f"{who}: {counts}, {due.most:g} at most", self._trace)
         if kind is not Kind.LIST and outcome_count < due.least and not self._is_excused(address):
             yield Violation("nothing is ever lost", f"{who}: {counts}", self._trace)
         if stored_count and kind is not Kind.MAILBOX:
             yield Violation("nothing comes from nowhere", f"{who}: {counts}", self._trace)
-        for failure in failures:
+        for failure in self._books.failures(self._trace, address):
             yield from self._failure(failure, address, who)
         yield from self._reports(address, due, who)
 
@@ -105,7 +109,8 @@ class Account:
             if len(places) > 1 and not is_doubtful:
                 yield Violation("no message in two places", f"{who}: one report in {', '.join(places)}", notice_trace)
         for action in ("delayed", "delivered"):
-            hosts = [notice.postmarks[-1].by for notice in self._about(address, action)]
+            reports = {notice.trace: notice for notice in self._about(address, action)}
+            hosts = [notice.postmarks[-1].by for notice in reports.values()]
             if any(hosts.count(host) > due.most for host in hosts):
                 yield Violation(
                     "one report each", f"{who}: reports that it {action} from {', '.join(hosts)}", self._trace

@@ -127,7 +127,7 @@ class _Ledger:
         heard = {rcpt.address.lower(): attempt.replies.get(rcpt.address) for rcpt in letter.recipients}
         sure = {address: code == 250 for address, code in heard.items() if code in (250, None)}
         account = Account(attempt, trace, copies, notices, self._oracle, self._books, self._run)
-        expected = self._oracle.expected(sure, account.failed_count)
+        expected = self._oracle.expected(sure, account.failed_count, account.doubt_count)
         if expected is None:
             return  # lists that lead back to themselves make any number of copies until the loop is noticed
         for address, due in expected.items():

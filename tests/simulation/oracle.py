@@ -104,12 +104,15 @@ class Oracle:
                 found |= self.fates(next_host, address)
         return frozenset(found)
 
-    def expected(self, sure: Mapping[str, bool], failed: Callable[[str], int]) -> dict[str, Expected] | None:
+    def expected(
+        self, sure: Mapping[str, bool], failed: Callable[[str], int], doubted: Callable[[str], int]
+    ) -> dict[str, Expected] | None:
         """For everybody whom a message may concern; None where a list leads back to itself.
 
         Args:
             sure: those that were accepted, and whether that is for sure.
             failed: how often an address has failed; members of a list that was not reached expect nothing.
+            doubted: how many of these failures may have been none.
         """
         found: dict[str, Expected] = {}
         for address in self._in_order(sure):
@@ -120,7 +123,7 @@ class Oracle:
             if self.kind(address) is not Kind.LIST:
                 continue
             reached_least = max(0.0, found[address].least - failed(address))
-            reached_most = max(0.0, found[address].most - failed(address))
+            reached_most = max(0.0, found[address].most - failed(address) + doubted(address))
             for member in dict.fromkeys(self.members(address)):
                 found[member].least = max(found[member].least, min(1.0, reached_least))
                 found[member].most += reached_most
