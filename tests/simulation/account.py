@@ -58,6 +58,13 @@ class Account:
             count += self.failed_count(address) - len(failures)  # who died before the record was in doubt, perhaps
         return count
 
+    def loop(self, sure: Mapping[str, bool]) -> Iterator[Violation]:
+        """Lists that lead back to themselves make any number of copies; but the loop is noticed, and somebody told."""
+        looping = [each for each in self._oracle.reached(sure) if self._oracle.kind(each) is Kind.LIST]
+        has_ended = any(self.failed_count(address) for address in looping)
+        if any(sure.values()) and not has_ended and not self._books.something_is_untold:
+            yield Violation("loops stop at the limit", f"{self._attempt.name}: none was noticed", self._trace)
+
     def violations(self, address: str, due: Expected) -> Iterator[Violation]:
         """What is wrong about one recipient, or one member of a list."""
         who, kind = f"{self._attempt.name} for {address}", self._oracle.kind(address)

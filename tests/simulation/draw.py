@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
+import attrs
+
 from maillab.lab.spec import (
     Addressing,
     DnsRecordSpec,
@@ -38,13 +40,14 @@ RETRIES: Final = (  # (waits, end): a few dozen attempts at most
     ((5.0, 30.0, 120.0, 600.0, 3600.0), 40_000.0),
     ((5.0, 30.0, 120.0, 600.0, 3600.0), 432_000.0),
 )
+LOOP_CHANCE: Final = 0.05
 BACKUP_PREFERENCE: Final = 20  # a domain's own host has 10
 
 
 def draw(seed: int) -> Plan:
     """The plan that `seed` leads to."""
     chance = chance_of(seed, "plan")
-    spec = _spec(chance)
+    spec = _with_loop(_spec(chance), chance_of(seed, "loop"))
     processes = _processes(chance, [server.host for server in spec.servers])
     span_seconds = chance.choice((0.0, 2.0, 60.0, 900.0))
     letters = tuple(
@@ -109,14 +112,25 @@ def _domain(chance: Random, names: Sequence[str], k: int, relays: Sequence[str])
     )
 
 
+def _with_loop(spec: LabSpec, chance: Random) -> LabSpec:
+    """Now and then two lists are members of one another."""
+    if len(spec.domains) < 2 or chance.random() >= LOOP_CHANCE:
+        return spec
+    first, second, *others = spec.domains
+    # No other list is in them: a loop that branches doubles with each round, until it meets the limit.
+    first = attrs.evolve(first, aliases={"team": (first.users[0].name, f"team@{second.name}")})
+    second = attrs.evolve(second, aliases={"team": (second.users[0].name, f"team@{first.name}")})
+    return attrs.evolve(spec, domains=(first, second, *others))
+
+
 def _members(chance: Random, names: Sequence[str], k: int, users: Sequence[str]) -> tuple[str, ...]:
-    """A list's members: people here and elsewhere, nobody, and now and then a list that may lead back here."""
+    """A list's members: people here and elsewhere, nobody, and a list further on."""
     elsewhere = [name for name in names if name != names[k]]
     members = chance.sample(users, chance.randint(1, len(users)))
     for name in elsewhere:
         if chance.random() < 0.4:
             members.append(f"{chance.choice((USERS[0], USERS[0], USERS[-1], 'ghost'))}@{name}")
-    later = names[k + 1 :] if chance.random() < 0.97 else elsewhere
+    later = names[k + 1 :]  # so that no list leads back here
     if later and chance.random() < 0.2:
         members.append(f"team@{chance.choice(later)}")
     if chance.random() < 0.05:

@@ -129,7 +129,8 @@ class _Ledger:
         account = Account(attempt, trace, copies, notices, self._oracle, self._books, self._run)
         expected = self._oracle.expected(sure, account.failed_count, account.doubt_count)
         if expected is None:
-            return  # lists that lead back to themselves make any number of copies until the loop is noticed
+            yield from account.loop(sure)
+            return
         for address, due in expected.items():
             yield from account.violations(address, due)
         for copy in copies:

@@ -115,7 +115,7 @@ class Oracle:
             doubted: how many of these failures may have been none.
         """
         found: dict[str, Expected] = {}
-        for address in self._in_order(sure):
+        for address in self.reached(sure):
             found[address] = Expected(float(sure.get(address, False)), float(address in sure))
         if self._has_loop(found):
             return None
@@ -131,7 +131,19 @@ class Oracle:
 
     def leads_to(self, recipient: str, address: str) -> bool:
         """Is `address` the recipient, or in a list that it is?"""
-        return address in self._in_order([recipient])
+        return address in self.reached([recipient])
+
+    def reached(self, recipients: Iterable[str]) -> list[str]:
+        """All whom mail for `recipients` concerns, each once."""
+        found: dict[str, None] = {}
+        waiting = [*recipients]
+        while waiting:
+            address = waiting.pop(0)
+            if address not in found:
+                found[address] = None
+                if self.kind(address) is Kind.LIST:
+                    waiting += self.members(address)
+        return [*found]
 
     def _next(self, host: str, domain: str) -> Sequence[str]:
         server = self._servers[host]
@@ -144,18 +156,6 @@ class Oracle:
 
     def _relays(self, relay: RelaySpec, domain: str) -> bool:
         return relay.relays_for is None or domain in relay.relays_for
-
-    def _in_order(self, recipients: Iterable[str]) -> list[str]:
-        """All who are reached, each once."""
-        found: dict[str, None] = {}
-        waiting = [*recipients]
-        while waiting:
-            address = waiting.pop(0)
-            if address not in found:
-                found[address] = None
-                if self.kind(address) is Kind.LIST:
-                    waiting += self.members(address)
-        return [*found]
 
     def _has_loop(self, addresses: Iterable[str]) -> bool:
         return any(math.isinf(self._depth(address)) for address in addresses)
