@@ -101,8 +101,7 @@ async def open_lab(
     Args:
         lab: a spec, a path to a lab file or its folder, or the name of a lab that ships.
         data: the folder that keeps mail, queues and records; None keeps all in memory.
-        memory: without a folder, a database in memory that outlives the lab: what was committed is there again when
-            a lab is opened with it the next time.  Left out: one that is gone with the lab.
+        memory: without a folder, a database that outlives the lab, and is found again when it is opened the next time.
         addressing: where the real listeners are; it beats the lab file.
         only: hosts to run here; left out: all.
         network: what to listen and connect through; left out: TCP.
