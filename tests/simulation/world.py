@@ -19,7 +19,7 @@ from tests.simulation.plan import CLIENT_ADDRESS, Jump, Plan, Shock
 from tests.simulation.process import Ended, Process, Told
 
 LOOK_AGAIN_SECONDS: Final = 100.0
-SILENCE_SECONDS: Final = 1000.0  # longer than any timeout of SMTP: what is open then will be open for ever
+SILENCE_SECONDS: Final = 4000.0  # longer than anybody waits: what is open then will be open for ever
 
 
 @attrs.frozen
