@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from maillab.trace.path import TraceBook
+from maillab.trace.book import TraceBook
 from tests.simulation.client import Attempt
 from tests.simulation.plan import Death, Plan
 from tests.simulation.violation import Violation
