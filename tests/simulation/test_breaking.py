@@ -12,10 +12,10 @@ from tests.simulation.seeds import judge
 
 SEARCHED_COUNT: Final = 200
 FIRST_SEEDS: Final[Mapping[str, int]] = {
-    "250 before commit": 26,
-    "retry forgotten": 5,
-    "no de-duplication": 15,
-    "queue in RAM": 15,
+    "250 before commit": 11,
+    "retry forgotten": 2,
+    "no de-duplication": 40,
+    "queue in RAM": 40,
     "de-duplication by queue id alone": 53,
 }
 """The first one that notices, of those from 0 on: where to begin, so that the search is short."""
