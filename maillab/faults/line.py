@@ -107,13 +107,19 @@ class Outgoing:
                     self._waiting.popleft()
                     self._news()
             except trio.Cancelled:
-                if any(what in (Ending.CLOSE, Ending.ABORT) for _, what in self._waiting):
-                    self._inner.abort()  # nobody else would close it
+                self._give_up()
                 raise
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 self.broken = trio.BrokenResourceError(str(error))
+                self._give_up()
                 self._news()
         self._scope = None
+
+    def _give_up(self) -> None:
+        """Nothing more arrives; who has left already and wanted it closed behind him finds it closed."""
+        if any(what in (Ending.CLOSE, Ending.ABORT) for _, what in self._waiting):
+            self._inner.abort()
+        self._waiting.clear()
 
     async def _pass_on(self, what: bytes | Ending) -> None:
         if isinstance(what, bytes):

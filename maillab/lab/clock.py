@@ -24,19 +24,17 @@ class LabClock:
 
     def __init__(self, data: Path | None = None) -> None:
         """With a data folder the lab's time goes on where it was, so that what waits in a queue is due in time."""
-        self._mock_start: float | None = None
         self._file = None if data is None else data / FILE_NAME
         self.ahead_seconds = self._kept_seconds()
         # Who runs under a mock has imported it; nobody else should have to, as it brings pytest along.
         testing = sys.modules.get("trio.testing")
-        if testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock):
-            self._mock_start = trio.current_time()
+        self._is_mocked = testing is not None and isinstance(trio.lowlevel.current_clock(), testing.MockClock)
 
     def time(self) -> float:
         # Trio's own clock would stand still while a laptop sleeps, so real time is asked of the system.
-        if self._mock_start is None:
+        if not self._is_mocked:
             return time.time()
-        return MOCK_EPOCH + trio.current_time() - self._mock_start
+        return MOCK_EPOCH + trio.current_time()  # a mock begins at 0, and is the same for a lab that is opened again
 
     def lab_time(self) -> float:
         return self.time() + self.ahead_seconds

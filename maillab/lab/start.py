@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from pathlib import Path
 from random import Random, SystemRandom
@@ -86,6 +87,7 @@ async def open_lab(
     lab: LabSpec | str | Path,
     *,
     data: Path | None = None,
+    memory: sqlite3.Connection | None = None,
     addressing: Addressing | str | None = None,
     only: Collection[str] = (),
     network: Network | None = None,
@@ -99,6 +101,7 @@ async def open_lab(
     Args:
         lab: a spec, a path to a lab file or its folder, or the name of a lab that ships.
         data: the folder that keeps mail, queues and records; None keeps all in memory.
+        memory: without a folder, a database that outlives the lab, and is found again when it is opened the next time.
         addressing: where the real listeners are; it beats the lab file.
         only: hosts to run here; left out: all.
         network: what to listen and connect through; left out: TCP.
@@ -123,7 +126,7 @@ async def open_lab(
     recorder = Recorder(spec.name, run, clock.time)
     recorder.ahead_seconds = clock.ahead_seconds
     async with _alone(), contextlib.AsyncExitStack() as stack:
-        database = await stack.enter_async_context(Database.open(data, SCHEMA))
+        database = await stack.enter_async_context(Database.open(memory if data is None else data, SCHEMA))
         book = AddressBook(spec, addressing, hosts)
         faults = _fault_plan(spec, chance)
         log = recorder.bind()

@@ -119,13 +119,14 @@ def job_for(
         recipients = envelope.recipients
         seen: set[str] = set()
         hop = came_from.hop if came_from else 1
-        if came_from is not None and came_from.previous_id:
-            previous = (came_from.previous_host, came_from.previous_id)
-            seen = queue.seen_before(db, site.host, *previous, [str(each) for each in recipients])
+        if came_from is not None:
+            for way in came_from.ways:
+                seen |= queue.seen_before(db, site.host, *way, [str(each) for each in recipients])
             recipients = tuple(each for each in recipients if str(each) not in seen)
             if not recipients:
                 return Committed(None, envelope.recipients)
-            queue.remember(db, site.host, *previous, [str(each) for each in recipients], at)
+            for way in came_from.ways:
+                queue.remember(db, site.host, *way, [str(each) for each in recipients], at)
         # Nobody else gives ids of a trace that is new.
         queue_id = queue.free_queue_id(db, site.host, trace, hop) if came_from else QueueId(trace, hop)
         to_keep = attrs.evolve(envelope, recipients=recipients)

@@ -81,7 +81,7 @@ class Delivery:
 
     def retry(self, next_hops: Iterable[str]) -> None:
         """Due times were moved; these are tried now, even if their turn has not come."""
-        for next_hop in next_hops:
+        for next_hop in sorted(next_hops):  # a set has another order in each process
             if next_hop in self._workers:
                 self._workers[next_hop].give_another_chance()
             self.wake(next_hop)
@@ -176,7 +176,7 @@ class NextHop:
             await trio.sleep(self._site.retry.after_seconds[0])
         self._in_flight.discard(work.entry.queue_id)
         self._awake.set()
-        for next_hop in next_hops:
+        for next_hop in sorted(next_hops):  # a set has another order in each process
             self._wake_other(next_hop)
 
     async def _deliver(self, work: Work, connection: Connection) -> frozenset[str]:

@@ -228,7 +228,7 @@ class Reception:
             log.record("policy.checked", policy="hops", result="refused", reason=f"{hops} Received lines")
             return self._refuse(log, Answer.LOOP, hops=hops, limit=RECEIVED_LIMIT)
         await self._site.recorder.room()
-        came_from = arrival(message, self._site.neighbours) if self._peer.believed else None
+        came_from = arrival(message, self._site.neighbours, self.name) if self._peer.believed else None
         trace = came_from.queue_id.trace if came_from else self._site.trace_ids.new()
         at = self._site.clock.time()
         date = mail_date(at)
@@ -260,7 +260,7 @@ class Reception:
         next_hops = accepted.next_hops
         with contextlib.suppress(StorageError):  # the mail is safe; a report that nobody needs is not worth a refusal
             next_hops |= await report_delivered(self._site, envelope, accepted, octets)
-        for next_hop in next_hops:
+        for next_hop in sorted(next_hops):  # a set has another order in each process
             self._wake(next_hop)
         return self.style.reply(Answer.QUEUED, queue_id=accepted.queue_id)
 

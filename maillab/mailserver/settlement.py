@@ -67,7 +67,7 @@ async def settle(site: Site, work: Work, tried: Tried, octets: bytes, log: Recor
                     reports[Action.RELAYED] += _reports(addresses, reply.enhanced or "2.0.0", reply.text, result.host)
             case Deferred(reason, reply) if tried.due_at is not None:
                 about |= {"code": reply.code if reply else None, "reply": reason}
-                about["retry_in_seconds"] = round(tried.due_at - now, 3)
+                about["retry_in_seconds"] = max(0.0, round(tried.due_at - now, 3))  # the disk may have taken longer
                 told.append((result, "delivery.deferred", about))
                 deferred.append((addresses, reason))
                 left_seconds = entry.accepted_at + site.retry.give_up_after_seconds - now

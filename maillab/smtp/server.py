@@ -35,6 +35,7 @@ from maillab.smtp.words import (
 from maillab.trace.recorder import RecordLog
 
 DEADLINE_SLACK_SECONDS: Final = 1.0  # a deadline is moved on when it is off by more: moving costs as much as a line
+SILENCE_LIMIT_SECONDS: Final = 3600.0  # no client waits so long (RFC 5321 section 4.5.3.2), and a dead one never goes
 FAREWELL_TIMEOUT_SECONDS: Final = 1.0  # how long a last word may take
 CLOSING: Final = 421  # the one reply after which the server closes (RFC 5321 section 4.2.2)
 _RECEIVE_OCTETS: Final = 1 << 16
@@ -296,8 +297,9 @@ class _Conversation:
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             if isinstance(ending, FallSilent):
                 await self._flush()
-                while await self._stream.receive_some(_RECEIVE_OCTETS):
-                    pass
+                with trio.move_on_after(SILENCE_LIMIT_SECONDS):
+                    while await self._stream.receive_some(_RECEIVE_OCTETS):
+                        pass
             await self._close(str(ending))
         raise _Closing(str(ending))
 

@@ -79,16 +79,17 @@ def open_file(file: Path, schema: Sequence[str]) -> tuple[sqlite3.Connection, sq
     return writer, reader
 
 
-def open_memory(schema: Sequence[str]) -> sqlite3.Connection:
-    """A database that is gone when its connection is closed, or with the process.
+def open_memory(schema: Sequence[str], kept: sqlite3.Connection | None = None) -> sqlite3.Connection:
+    """A database that is gone when its connection is closed, or with the process: a new one, or `kept`.
 
     What does not fit into SQLite's cache waits in a temporary file, which has no name and is never synced: a long
     queue does not eat the machine.
     """
-    connection = _connect("", uri=False)
-    _pragma(connection, "journal_mode = MEMORY")
-    _pragma(connection, f"cache_size = -{CACHE_KIBIBYTES}")
-    _create(connection, schema)
+    connection = kept or _connect("", uri=False)
+    if _is_empty(connection):
+        _pragma(connection, "journal_mode = MEMORY")
+        _pragma(connection, f"cache_size = -{CACHE_KIBIBYTES}")
+        _create(connection, schema)
     return connection
 
 
@@ -113,8 +114,13 @@ def _pragma(connection: sqlite3.Connection, pragma: str) -> object:
     return row[0] if row else None
 
 
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    (count,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return bool(count == 0)
+
+
 def _prepare(connection: sqlite3.Connection, file: Path, schema: Sequence[str]) -> None:
-    is_new = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    is_new = _is_empty(connection)
     if not is_new:
         _check(connection, file, schema)
     if (mode := _pragma(connection, "journal_mode = WAL")) != "wal":

@@ -47,30 +47,33 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path | None, schema: Sequence[str]) -> AsyncIterator[Database]:
-        """Open the database in the folder `path`, which is made when missing; None keeps all in memory.
+    async def open(cls, place: Path | sqlite3.Connection | None, schema: Sequence[str]) -> AsyncIterator[Database]:
+        """Open the database in the folder `place`, which is made when missing; None keeps all in memory.
 
         Leaving the context commits what still waits, bounded in time, also when the task is being cancelled.
         On disk there is a thread, so that Trio's MockClock must not jump by itself; in memory there is none.
 
         Args:
-            path: the data folder, or None.
-            schema: the CREATE statements of all rooms, used when there is no file yet.
+            place: the data folder; or None; or a database in memory that is the caller's, and outlives this one: what
+                was committed is there when it is opened again.  It has `isolation_level=None`.
+            schema: the CREATE statements of all rooms, used when there is nothing yet.
 
         Raises:
             DataFolderInUse: another lab holds the folder.
             StorageError: the file is not ours, of another version, or damaged; it is left as it is.
         """
-        if path is None:
-            memory = open_memory(schema)
+        if not isinstance(place, Path):
+            memory = open_memory(schema, place)
             inline = InlineWriter(memory)
             try:
                 yield cls(inline, memory, "memory")
             finally:
-                await inline.aclose()
+                inline.close()
+                if place is None:
+                    memory.close()
             return
-        with locked(path):
-            file = path / DATABASE_NAME
+        with locked(place):
+            file = place / DATABASE_NAME
             connection, reader = await trio.to_thread.run_sync(open_file, file, schema)
             writer = WriterThread(connection, str(file))
             try:

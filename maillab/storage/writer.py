@@ -110,8 +110,6 @@ class Writer(Protocol):
 
     async def write(self, job: Job) -> Any: ...
 
-    async def aclose(self) -> None: ...
-
 
 class InlineWriter:
     """Commits in memory, in the task of the first writer of a tick, with no thread: MockClock may jump."""
@@ -136,10 +134,10 @@ class InlineWriter:
         assert write.result is not None
         return write.result.unwrap()
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
+        """Commit what waits; the connection is the caller's."""
         self._is_open = False
         self._commit()
-        self._connection.close()
 
     @trio.lowlevel.enable_ki_protection  # Ctrl-C between BEGIN and COMMIT would leave the transaction open
     def _commit(self) -> None:

@@ -13,6 +13,7 @@ from maillab.faults.fault import Fault
 from maillab.lab.post import MailRefusedError
 from maillab.lab.spec import SMTP_PORT
 from maillab.smtp.client import END_OF_DATA_TIMEOUT_SECONDS, REPLY_TIMEOUT_SECONDS
+from maillab.smtp.server import SILENCE_LIMIT_SECONDS
 from maillab.trace.record import Record
 from tests.faults.direct import BEN, DIRECT, arrived, replies, send, struck
 from tests.labs import NORD, SUED, Visitor, memory_lab, records_of, row_count, subjects, visit
@@ -108,6 +109,16 @@ async def test_a_server_that_says_nothing_ends_in_a_timeout(command: str, autoju
         assert record["server"] == SUED
         (closed,) = records_of(lab, "connection.closed", side="server", connection=record["connection"])
         assert closed["reason"] == "fault-1: timeout"
+
+
+async def test_a_silent_server_does_not_wait_for_ever(autojump_clock: object) -> None:
+    """A client whose power went never goes: when nobody can be waiting any more, the server closes by itself."""
+    async with memory_lab(DIRECT) as lab:
+        lab.faults.add(Fault("timeout", server=SUED, command="NOOP"))
+        async with visit(lab, SUED) as visitor:
+            begun_at = trio.current_time()
+            assert await visitor.say("NOOP") == ""
+            assert trio.current_time() - begun_at == pytest.approx(SILENCE_LIMIT_SECONDS, abs=2)
 
 
 @pytest.mark.parametrize("command", ["connect", "EHLO", "MAIL", "RCPT", "DATA", "message"])

@@ -13,13 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, check_half_closeable_stream, wait_all_tasks_blocked
 
-from maillab.faults.fault import Fault, Places
+from maillab.faults.fault import CLIENTS, Fault, Places
+from maillab.faults.line import Line
 from maillab.faults.link import Lane, Link
 from maillab.faults.network import FaultyNetwork
 from maillab.faults.plan import FaultPlan
+from maillab.faults.stream import FaultyStream
 from maillab.network.caller import Caller
 from maillab.network.endpoint import Endpoint
 from maillab.network.memory import MemoryNetwork
+from maillab.network.memory_stream import memory_streams
 from maillab.network.network import Network, NetworkStream, TcpNetwork
 from maillab.trace.recorder import Recorder
 from tests.labs import NORD, SUED
@@ -277,3 +280,19 @@ def test_nothing_overtakes(
         due = lane.arrival(count, now)
         assert due >= max(last, now + 1 + (count / rate if rate else 0) - 1e-9)
         last = due
+
+
+async def test_who_leaves_before_a_late_end_is_not_waited_for(autojump_clock: MockClock) -> None:
+    """Late octets find nobody any more, and the end behind them is not forgotten: no connection stays open for ever."""
+    plan = new_plan()
+    plan.add(Fault("delay", seconds=10))
+    client, accepted = memory_streams(Endpoint("10.0.0.1", 49152), Endpoint("10.0.0.2", 25), lambda: None)
+    async with trio.open_nursery() as nursery:
+        link = Link(plan, CLIENTS, SUED, lambda *_: None)
+        stream = FaultyStream(accepted, link, Line(nursery), is_opener=False)
+        await stream.send_all(b"220 Welcome\r\n")
+        await client.aclose()
+        await stream.aclose()
+        await trio.sleep(60)
+        with pytest.raises(trio.ClosedResourceError):
+            await accepted.receive_some()

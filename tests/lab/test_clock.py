@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from maillab.lab.clock import LabClock
+from maillab.lab.clock import MOCK_EPOCH, LabClock
 from maillab.lab.waiting import wait_until
 from maillab.mailserver.retry import JITTER
 from tests.labs import NORD, WITH_FAR, foreign_server, memory_lab, records_of
@@ -74,3 +74,10 @@ async def test_time_goes_on_and_not_back(seconds: float, autojump_clock: MockClo
     """What is no time to move on by is refused."""
     with pytest.raises(ValueError, match="no time to move on by"):
         LabClock().advance(seconds)
+
+
+async def test_labs_under_one_mock_share_its_time(autojump_clock: MockClock) -> None:
+    """A lab that is opened later begins later: what it finds in its queue is as old as it is."""
+    before = LabClock()
+    await trio.sleep(600)
+    assert LabClock().time() == before.time() == MOCK_EPOCH + 600

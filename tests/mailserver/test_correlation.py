@@ -9,7 +9,7 @@ import pytest
 from maillab.mail.message import Message
 from maillab.mailserver.correlation import Arrival, Neighbours, arrival
 from maillab.trace.identity import QueueId
-from tests.labs import FAR, FAR_ADDRESS, NORD, TWO_SCHOOLS, WITH_FAR, hand_over, memory_lab, records_of
+from tests.labs import FAR, FAR_ADDRESS, NORD, SUED, TWO_SCHOOLS, WITH_FAR, hand_over, memory_lab, records_of
 
 TRACE: Final = "1JD2V9XK3M4QZ"
 NEIGHBOURS: Final = Neighbours(
@@ -31,12 +31,13 @@ def test_the_line_of_a_server_of_the_lab_continues_its_trace() -> None:
     """The hop is one more than that of the topmost line, and the lines below do not count again."""
     message = mail(received("relay.example", f"{TRACE}-2-01"), received("mail.nord.example", f"{TRACE}-1-00"))
 
-    assert arrival(message, NEIGHBOURS) == Arrival(QueueId(TRACE, 2, 1), 3, "relay.example", f"{TRACE}-2-01")
+    ways = (("relay.example", f"{TRACE}-2-01"), (NORD, f"{TRACE}-1-00"))
+    assert arrival(message, NEIGHBOURS, SUED) == Arrival(QueueId(TRACE, 2, 1), 3, *ways[0], ways)
 
 
 def test_a_host_name_is_the_same_in_any_case() -> None:
     """Names in `by` compare without case."""
-    came = arrival(mail(received("Relay.EXAMPLE", f"{TRACE}-2-00")), NEIGHBOURS)
+    came = arrival(mail(received("Relay.EXAMPLE", f"{TRACE}-2-00")), NEIGHBOURS, SUED)
 
     assert came is not None
     assert came.previous_host == "relay.example"
@@ -50,7 +51,8 @@ def test_the_lines_of_foreign_hosts_are_skipped_and_counted() -> None:
         received("mail.nord.example", f"{TRACE}-1-00"),
     )
 
-    assert arrival(message, NEIGHBOURS) == Arrival(QueueId(TRACE, 1, 0), 4, "mail.farther.example", "4XyZ")
+    previous = ("mail.farther.example", "4XyZ")
+    assert arrival(message, NEIGHBOURS, SUED) == Arrival(QueueId(TRACE, 1, 0), 4, *previous, (previous,))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,33 @@ def test_the_lines_of_foreign_hosts_are_skipped_and_counted() -> None:
 )
 def test_everything_else_begins_a_trace(lines: tuple[str, ...]) -> None:
     """Lines that lead to no server of the lab, or to none of its ids, continue nothing."""
-    assert arrival(mail(*lines), NEIGHBOURS) is None
+    assert arrival(mail(*lines), NEIGHBOURS, SUED) is None
+
+
+def test_a_message_that_was_here_before_is_known_by_those_who_had_it_since() -> None:
+    """What comes back to a server, as in a loop or from a list elsewhere, is no second coming of what it sent on."""
+    message = mail(
+        received("relay.example", f"{TRACE}-3-00"),
+        received(SUED, f"{TRACE}-2-00"),
+        received(NORD, f"{TRACE}-1-00"),
+    )
+    came = arrival(message, NEIGHBOURS, SUED)
+
+    assert came is not None
+    assert came.ways == (("relay.example", f"{TRACE}-3-00"),)
+
+
+def test_lines_below_the_first_hop_are_no_way() -> None:
+    """A stranger who writes lines of ours into two mails does not make them one."""
+    message = mail(
+        received("relay.example", f"{TRACE}-2-00"),
+        received(NORD, f"{TRACE}-1-00"),
+        received("relay.example", f"{TRACE}-2-00"),
+    )
+    came = arrival(message, NEIGHBOURS, SUED)
+
+    assert came is not None
+    assert came.ways == (("relay.example", f"{TRACE}-2-00"), (NORD, f"{TRACE}-1-00"))
 
 
 FORGED: Final = mail(received("relay.example", f"{TRACE}-2-00"), received("mail.nord.example", f"{TRACE}-1-00")).octets

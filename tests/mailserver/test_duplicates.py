@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from typing import Final
 
+import trio
+from trio.testing import MockClock
+
 from maillab import Lab
+from maillab.faults.fault import Fault, Kind
 from maillab.smtp.outcome import Delivered
-from tests.labs import FAR, FAR_ADDRESS, NORD, WITH_FAR, hand_over, memory_lab, records_of, row_count
+from tests.labs import FAR, FAR_ADDRESS, NORD, RELAY, SUED, WITH_FAR, hand_over, memory_lab, records_of, row_count
 
 ANNA: Final = "anna@nord.example"
 NILS: Final = "nils@nord.example"
 TRACE: Final = "1JD2V9XK3M4QZ"
+
+BEN: Final = "ben@sued.example"
+WITH_BACKUP: Final = """
+    [lab]
+    name = "with-backup"
+
+    [[domain]]
+    name = "nord.example"
+    users = ["anna"]
+
+    [[domain]]
+    name = "sued.example"
+    users = ["ben"]
+
+    [[relay]]
+    host = "relay.example"
+
+    [dns]
+    records = [{ name = "sued.example", type = "MX", value = "20 relay.example" }]
+"""
 
 
 def copies(lab: Lab, mailbox: str = ANNA) -> int:
@@ -90,3 +114,31 @@ async def test_takes_from_an_outside_client_as_often_as_it_likes(autojump_clock:
 
         assert copies(lab) == 2
         assert records_of(lab, "delivery.duplicate") == []
+
+
+async def test_knows_a_copy_again_that_comes_by_way_of_the_backup(autojump_clock: MockClock) -> None:
+    """Where the reply of the best host is lost, the next one takes the mail too; the best host drops that copy."""
+    async with memory_lab(WITH_BACKUP) as lab:
+        lab.faults.add(Fault(Kind.DISCONNECT, server=SUED, command="message", late=True, times=1))
+        await lab.send(ANNA, BEN)
+        await trio.sleep(1000)
+
+        assert [record["next_hop"] for record in records_of(lab, "delivery.relayed")] == [RELAY, SUED]
+        (duplicate,) = records_of(lab, "delivery.duplicate", server=SUED)
+        assert (duplicate["previous_host"], duplicate["recipients"]) == (RELAY, [BEN])
+        assert copies(lab, BEN) == 1
+
+
+async def test_knows_a_copy_again_that_comes_straight_after_the_backups(autojump_clock: MockClock) -> None:
+    """It is the same the other way round: the backup's reply is lost, and the next attempt reaches the best host."""
+    async with memory_lab(WITH_BACKUP) as lab:
+        refused = lab.faults.add(Fault(Kind.REFUSE, from_=NORD, to=SUED))
+        lab.faults.add(Fault(Kind.DISCONNECT, server=RELAY, command="message", late=True, times=1))
+        await lab.send(ANNA, BEN)
+        await trio.sleep(1)
+        lab.faults.clear(refused.name)
+        await trio.sleep(1000)
+
+        (duplicate,) = records_of(lab, "delivery.duplicate", server=SUED)
+        assert duplicate["previous_host"] == NORD
+        assert copies(lab, BEN) == 1

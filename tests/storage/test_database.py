@@ -128,3 +128,14 @@ async def test_a_folder_is_found_again(tmp_path: Path) -> None:
             assert database.read(notes) == [str(earlier) for earlier in range(number)]
             await database.write(note(str(number)))
     assert file_names(tmp_path) == ["lab.db", "lock"]
+
+
+async def test_a_database_in_memory_may_outlive_its_user() -> None:
+    """Given by the caller it stays open, and what was committed is there when it is opened again."""
+    kept = sqlite3.connect(":memory:", isolation_level=None)
+    for text in ("a", "b"):
+        async with Database.open(kept, SCHEMA) as database:
+            await database.write(note(text))
+    async with Database.open(kept, SCHEMA) as database:
+        assert database.read(notes) == ["a", "b"]
+    kept.close()
