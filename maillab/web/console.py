@@ -20,7 +20,7 @@ from maillab.network.network import NetworkStream
 from maillab.trace.record import Record
 from maillab.web.desk import Desk
 from maillab.web.messages import Request, Response, refused
-from maillab.web.websocket import NORMAL, TRY_LATER, Farewell, Upgrade
+from maillab.web.websocket import NORMAL, TRY_LATER, Farewell, Upgrade, Websocket
 
 CONNECT_SECONDS: Final = 10.0
 UNFINISHED_SECONDS: Final = 0.2  # so long the end of a line is waited for
@@ -105,9 +105,9 @@ async def console(desk: Desk, request: Request) -> Response | Upgrade:
         servers = ", ".join(server.host for server in lab.spec.servers)
         raise refused(404, f"{host or 'no server'} port {port} is not in this lab", f"give server= one of {servers}")
 
-    async def talk(websocket: WebSocketConnection) -> Farewell:
+    async def talk(websocket: Websocket) -> Farewell:
         name = Endpoint(shown, port)
-        typist = Typist(websocket, told_events)
+        typist = Typist(websocket.connection, told_events)
         before_seq = lab.recorder.seq
         try:
             with trio.fail_after(CONNECT_SECONDS):
@@ -118,7 +118,7 @@ async def console(desk: Desk, request: Request) -> Response | Upgrade:
         try:
             await typist.tell("opened", host=lab.book.host_of(host), address=shown, port=port)
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_to_server, websocket, stream)
+                nursery.start_soon(_to_server, websocket.connection, stream)
                 with Acceptances(lab, stream.local, before_seq) as acceptances:
                     await _to_client(typist, stream, acceptances)
                 nursery.cancel_scope.cancel()
@@ -132,8 +132,8 @@ async def console(desk: Desk, request: Request) -> Response | Upgrade:
 def _nowhere(lab: Lab, host: str, port: int) -> Upgrade:
     """A websocket that only says why there is nobody to talk to: no such host, or none that listens there."""
 
-    async def talk(websocket: WebSocketConnection) -> Farewell:
-        typist, known = Typist(websocket, told_events=True), lab.book.host_of(host)
+    async def talk(websocket: Websocket) -> Farewell:
+        typist, known = Typist(websocket.connection, told_events=True), lab.book.host_of(host)
         if known is None:
             nearest = difflib.get_close_matches(host.lower(), lab.book.names, n=1)
             await typist.tell("refused", reason="unknown-host", host=host, port=port, nearest=next(iter(nearest), None))

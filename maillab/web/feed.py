@@ -1,8 +1,9 @@
 """The live feed: what happens, as it happens, for any number of viewers.
 
 All viewers read from the recorder's own memory, each at its own place in it: a viewer that is slow holds nothing
-but a number.  Frames end where everybody's do, so that one rendering serves all who have kept up.  They are told
-a few at a time, spread over the time between two frames: a crowd that is told at once would hold up the mail.
+but a number.  Frames end where everybody's do, so that one rendering serves all who have kept up: the same octets
+go out on every connection, and a viewer costs a write.  They are told a few at a time, spread over the time between
+two frames: a crowd that is told at once would hold up the mail.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection
 from maillab.trace.record import Record
 from maillab.trace.recorder import Recorder
 from maillab.web.messages import Request, rfc3339
-from maillab.web.websocket import NORMAL, Farewell, Upgrade
+from maillab.web.websocket import NORMAL, Farewell, Upgrade, Websocket, text_frame
 
 FRAME_SECONDS: Final = 0.02  # between two frames; faster is not seen
 FRAME_SECONDS_PER_VIEWER: Final = 0.0008  # from 25 viewers on: with 300, a quarter of a second and 1,250 frames/s
@@ -38,7 +39,7 @@ class Feed:
         self._published = recorder.seq
         self._news = trio.Event()
         self._waiting = trio.lowlevel.ParkingLot()
-        self._frames: dict[int, tuple[int, str]] = {}  # of this tick: where one begins, to where it ends and its text
+        self._frames: dict[int, tuple[int, bytes]] = {}  # of this tick: where one begins, to its end and its octets
 
     def listen(self, _record: Record) -> None:
         self._news.set()
@@ -64,13 +65,13 @@ class Feed:
         """
         after = place(request, self._recorder) if "after" in request.query or "run" in request.query else None
 
-        async def talk(websocket: WebSocketConnection) -> Farewell:
+        async def talk(websocket: Websocket) -> Farewell:
             seq = self._recorder.seq
             self._viewer_count += 1
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._tell, websocket, seq if after is None else min(after, seq))
-                    await _hear_out(websocket)
+                    await _hear_out(websocket.connection)
                     nursery.cancel_scope.cancel()
             finally:
                 self._viewer_count -= 1
@@ -78,7 +79,7 @@ class Feed:
 
         return Upgrade(talk)
 
-    async def _tell(self, websocket: WebSocketConnection, position: int) -> None:
+    async def _tell(self, websocket: Websocket, position: int) -> None:
         """Tell all behind `position`; whoever falls far behind is told how much it misses, and goes on from now."""
         least_lag = self._recorder.seq - position  # who begins far behind is not slow: who falls back is
         while True:
@@ -89,25 +90,26 @@ class Feed:
             least_lag = min(least_lag, lag)
             forgotten = self._recorder.seq - len(self._recorder.records) - position
             if lag > least_lag + LAG_LIMIT_RECORDS:
-                position, text = self._published, self._lost(lag)
+                position, frame = self._published, self._lost(lag)
                 least_lag = 0
             elif forgotten > 0:
-                position, text = position + forgotten, self._lost(forgotten)
+                position, frame = position + forgotten, self._lost(forgotten)
             else:
-                position, text = self.frame(position)
+                position, frame = self.frame(position)
             next_frame_at = trio.current_time() + FRAME_SECONDS
-            await websocket.send_message(text)
-            await trio.sleep_until(next_frame_at)
+            await websocket.send_frame(frame)
+            if position < self._published:  # who has everything waits for news, which are so far apart anyway
+                await trio.sleep_until(next_frame_at)
 
-    def frame(self, position: int) -> tuple[int, str]:
-        """Where the frame behind `position` ends, and its text: the same for all who stand there."""
+    def frame(self, position: int) -> tuple[int, bytes]:
+        """Where the frame behind `position` ends, and its octets: the same for all who stand there."""
         if position not in self._frames:
             if len(self._frames) >= _FRAMES_KEPT_COUNT:
                 self._frames.clear()
             self._frames[position] = self._rendered(position)
         return self._frames[position]
 
-    def _rendered(self, position: int) -> tuple[int, str]:
+    def _rendered(self, position: int) -> tuple[int, bytes]:
         records, seq = self._recorder.records, self._recorder.seq
         pieces: list[bytes] = []
         octets = 0
@@ -118,11 +120,11 @@ class Feed:
             if pieces and octets > FRAME_LIMIT_OCTETS:
                 break
             pieces.append(piece)
-        return position + len(pieces), f"[{b','.join(pieces).decode()}]"
+        return position + len(pieces), text_frame(f"[{b','.join(pieces).decode()}]")
 
-    def _lost(self, count: int) -> str:
+    def _lost(self, count: int) -> bytes:
         lost = {"event": "records.lost", "run": self._recorder.run, "lab": self._recorder.lab}
-        return orjson.dumps([{**lost, "at": rfc3339(self._time()), "count": count}]).decode()
+        return text_frame(orjson.dumps([{**lost, "at": rfc3339(self._time()), "count": count}]).decode())
 
 
 def place(request: Request, recorder: Recorder) -> int:

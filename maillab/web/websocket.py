@@ -2,12 +2,16 @@
 
 trio-websocket reads the request itself, so that one is written out again for it and replayed: only what the
 handshake needs, checked before, and nothing else that the client may have put there.
+
+What many are told is made once: a server's frames are not masked (section 5.1) and no extension is agreed to, so that
+a frame is the same octets on every connection.  They go onto the stream that trio-websocket was lent, past its framing.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
@@ -15,6 +19,8 @@ import attrs
 import h11
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from maillab.network.network import NetworkStream
@@ -37,19 +43,16 @@ class Farewell(NamedTuple):
     reason: str
 
 
-@attrs.frozen
-class Upgrade:
-    """An answer that goes on as a websocket: `talk` has the connection until it returns."""
+class LentStream(trio.abc.HalfCloseableStream):
+    """What trio-websocket has for its stream: gives back `replay` first and then reads from `stream`.
 
-    talk: Callable[[WebSocketConnection], Awaitable[Farewell]]
-
-
-class ReplayStream(trio.abc.HalfCloseableStream):
-    """A stream that gives back `replay` first and then reads from `stream`."""
+    Others may send too, each in its turn: nothing gets into the midst of a frame.
+    """
 
     def __init__(self, stream: trio.abc.HalfCloseableStream, replay: bytes) -> None:
         self._stream = stream
         self._replay = replay
+        self._turn = trio.Lock()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         if not self._replay:
@@ -60,7 +63,16 @@ class ReplayStream(trio.abc.HalfCloseableStream):
         return chunk
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        async with self._turn:
+            await self._stream.send_all(data)
+
+    async def send_if(self, is_in_time: Callable[[], bool], data: bytes) -> bool:
+        """Send `data`, unless it is no longer in time when its turn has come; whether it was sent."""
+        async with self._turn:
+            if is_in_time():
+                await self._stream.send_all(data)
+                return True
+        return False
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -70,6 +82,38 @@ class ReplayStream(trio.abc.HalfCloseableStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+@attrs.frozen
+class Websocket:
+    """A websocket that is open: all that trio-websocket can do, and frames that were made before."""
+
+    connection: WebSocketConnection
+    _stream: LentStream
+
+    async def send_frame(self, frame: bytes) -> None:
+        """Send what `text_frame` has made.
+
+        Raises:
+            ConnectionClosed: the connection is closed, or about to be.
+        """
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            # Nothing may follow a close frame (section 5.5.1), which may go while we wait for our turn.
+            if await self._stream.send_if(lambda: self.connection.closed is None, frame):
+                return
+        raise ConnectionClosed(self.connection.closed)
+
+
+@attrs.frozen
+class Upgrade:
+    """An answer that goes on as a websocket: `talk` has it until it returns."""
+
+    talk: Callable[[Websocket], Awaitable[Farewell]]
+
+
+def text_frame(text: str) -> bytes:
+    """The octets of one whole message, for any number of websockets."""
+    return Connection(ConnectionType.SERVER).send(TextMessage(data=text))
 
 
 def check_handshake(request: Request) -> None:
@@ -112,17 +156,17 @@ async def hand_over(stream: NetworkStream, request: Request, unread: bytes, upgr
             ("Sec-WebSocket-Key", request.header("sec-websocket-key") or ""),
         ],
     )
-    replay = ReplayStream(stream, h11.Connection(h11.CLIENT).send(head) + unread)
+    lent = LentStream(stream, h11.Connection(h11.CLIENT).send(head) + unread)
     try:
         async with trio.open_nursery() as nursery:
             with trio.move_on_after(HANDSHAKE_SECONDS) as patience:
                 asked = await wrap_server_stream(
-                    nursery, replay, message_queue_size=1, max_message_size=MESSAGE_LIMIT_OCTETS
+                    nursery, lent, message_queue_size=1, max_message_size=MESSAGE_LIMIT_OCTETS
                 )
                 websocket = await asked.accept()
             if not patience.cancelled_caught:
                 nursery.start_soon(_keep_alive, websocket, nursery.cancel_scope)
-                code, reason = await upgrade.talk(websocket)
+                code, reason = await upgrade.talk(Websocket(websocket, lent))
                 reason = reason.encode()[:_REASON_LIMIT_OCTETS].decode(errors="ignore")
                 with trio.move_on_after(CLOSE_SECONDS):
                     await websocket.aclose(code, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -119,10 +120,7 @@ async def test_frames_are_batches(autojump_clock: trio.testing.MockClock) -> Non
             await trio.sleep(0.001)
         await trio.sleep(0.1)
         assert watching.frame_times[0] - started < FRAME_SECONDS / 2
-        pauses = [
-            later - earlier for earlier, later in zip(watching.frame_times, watching.frame_times[1:], strict=False)
-        ]
-        assert min(pauses) > FRAME_SECONDS * 0.99
+        assert min(_pauses(watching)) > FRAME_SECONDS * 0.99
         assert len(watching.frame_times) == pytest.approx(1 / FRAME_SECONDS, abs=3)
         assert len(watching.records) == 1000
 
@@ -137,11 +135,26 @@ async def test_a_frame_is_rendered_once_for_all(autojump_clock: trio.testing.Moc
         for number in range(300):
             recorder.bind().record("policy.checked", policy="size", result="pass", reason=str(number))
         await trio.sleep(1)
-        end, text = told.frame(100)
-        assert (end, len(orjson.loads(text))) == (300, 200)
-        assert told.frame(100)[1] is text
+        end, frame = told.frame(100)
+        assert (end, frame.count(b'"event"')) == (300, 200)
+        assert told.frame(100)[1] is frame
         assert told.frame(299)[1] is told.frame(299)[1]
         nursery.cancel_scope.cancel()
+
+
+async def test_all_viewers_get_the_same_octets(autojump_clock: trio.testing.MockClock) -> None:
+    """Not an octet of a frame depends on who gets it."""
+    async with open_house() as house, AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(house.visitor()) for _ in range(3 * TOLD_TOGETHER_COUNT)]
+        for visitor in crowd:
+            await _ask_for_feed(visitor.stream)
+            assert (await visitor.hear()).status == 101
+        await house.quiet()
+        for count in (1, 100, 2_000):
+            write(house, count)
+            await trio.sleep(1)
+            (frame,) = {await _octets_of_a_frame(visitor.stream) for visitor in crowd}
+            assert frame.count(b'"event"') == count
 
 
 async def test_many_viewers_are_told_less_often(
@@ -180,6 +193,18 @@ async def test_large_records_are_told_in_several_frames(autojump_clock: trio.tes
         await trio.sleep(1)
         assert [len(record["reason"]) for record in watching.records] == [300_000, 300_000, 600_000, 10]
         assert len(watching.frame_times) == 4
+        assert min(_pauses(watching)) > FRAME_SECONDS * 0.99
+
+
+async def test_who_has_much_to_catch_up_is_told_in_steps(autojump_clock: trio.testing.MockClock) -> None:
+    """Many large frames in a row are as far apart as others, so that nobody's old records hold up new mail."""
+    async with open_house() as house:
+        write(house, 20_000)
+        async with viewer(house, "?after=0") as watching:
+            await trio.sleep(1)
+            assert len(watching.records) == house.lab.recorder.seq
+            assert len(watching.frame_times) > 5
+            assert min(_pauses(watching)) > FRAME_SECONDS * 0.99
 
 
 async def test_who_is_too_slow_learns_what_was_lost(autojump_clock: trio.testing.MockClock) -> None:
@@ -279,6 +304,17 @@ async def test_a_feed_of_nonsense_is_refused(autojump_clock: trio.testing.MockCl
     async with open_house() as house, house.visitor() as visitor:
         await _ask_for_feed(visitor.stream, "?after=x")
         assert (await visitor.hear()).status == 400
+
+
+async def _octets_of_a_frame(stream: trio.abc.ReceiveStream) -> bytes:
+    octets = b""
+    while not octets.endswith(b"}]"):
+        octets += await stream.receive_some()
+    return octets
+
+
+def _pauses(viewer: Viewer) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(viewer.frame_times)]
 
 
 async def _ask_for_feed(stream: trio.abc.SendStream, query: str = "") -> None:
