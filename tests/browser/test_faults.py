@@ -36,6 +36,18 @@ def test_busy_twice_and_then_accepted(lab_process: StartLab, browser_page: OpenP
     expect(page.get_by_role("heading", name="Jetzt eingeschaltet")).to_be_focused()
 
 
+def test_a_fault_of_all_servers_is_told_in_good_german(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """Who it strikes is said in the case that the sentence asks for."""
+    lab = lab_process("two-schools")
+    lab.http.post("api/lab/faults", json={"kind": "disk-full"})
+    lab.http.post("api/lab/faults", json={"kind": "reply", "command": "RCPT", "reply": "450 4.2.0 Mailbox busy"})
+    page = browser_page()
+    page.goto(f"{lab.url}#/faults")
+    there = page.get_by_role("region", name="Jetzt eingeschaltet")
+    expect(there).to_contain_text("Die Festplatte von jedem Server ist voll.")
+    expect(there).to_contain_text("Jeder Server antwortet auf RCPT mit 450 4.2.0 Mailbox busy.")
+
+
 def test_every_kind_can_be_set(lab_process: StartLab, browser_page: OpenPage) -> None:
     """The form asks for just what a kind has to know, and what it makes is understood by the lab; all are cleared."""
     lab = lab_process("two-schools")
