@@ -156,7 +156,7 @@ export async function mountTrace(root, id, app) {
     const other = (key, trace) => element("a", { href: app.link("traces", trace) }, t(key, { trace }));
     replace(about,
       element("p", {}, pill(t, trace.state), " ", split(people),
-        named.length < recipients.length && ` ${t("fromTo.more", { n: recipients.length - named.length })}`),
+        named.length < recipients.length && ` ${t("moreRecipients", { n: recipients.length - named.length })}`),
       element("p", { class: "muted" }, t("facts", { trace: trace.trace, at: dateTime(trace.at) })),
       trace.for_trace && element("p", { class: "relation" }, "↩ ", other("noticeAbout", trace.for_trace)),
       trace.children.map((child) => element("p", { class: "relation" }, "↪ ", other("noticeOf", child))));
