@@ -147,9 +147,14 @@ class Story:
                 passage.records.append(record)
             passages.append(passage)
         passages += [_Passage([record]) for record in self._trace.own_records if id(record) not in in_talk]
-        first = [passage.records[0] for passage in passages]
+        first = [self._shown_at(passage) for passage in passages]
         order = sorted(range(len(first)), key=lambda n: (first[n]["at"], first[n]["run"], first[n]["seq"]))
         return [passages[n] for n in order]
+
+    def _shown_at(self, passage: _Passage) -> Record:
+        """The record whose time stands beside the first step; a folded conversation leaves out its greeting."""
+        said = passage.said
+        return _spoken(said)[0] if said is not None and self._is_folded(said) else passage.records[0]
 
     def _tell(self, passage: _Passage) -> Iterator[Step]:
         if passage.said is None:
@@ -208,7 +213,7 @@ class Story:
     def _tell_briefly(self, passage: _Passage, said: Conversation) -> Iterator[Step]:
         records = passage.records
         client = self._senders[id(said)]
-        spoken = said.records[said.lead_count :] or said.records
+        spoken = _spoken(said)
         accepted = next((record for record in records if record["event"] == "message.accepted"), None)
         last = accepted or next((r for r in reversed(spoken) if r.get("verb") != "QUIT"), spoken[-1])
         taken, refusals = recipients_answered(spoken)
@@ -317,6 +322,11 @@ class Story:
             return
         for record in reply:
             yield Step(Kind.LINE, record["line"], server, client, record, Role.SERVER)
+
+
+def _spoken(said: Conversation) -> list[Record]:
+    """What was said about this message; of a connection on which nothing was, all."""
+    return said.records[said.lead_count :] or said.records
 
 
 def _lost(record: Record, reply: str) -> Step:

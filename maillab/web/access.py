@@ -26,6 +26,8 @@ WRONG_PASSWORD_SECONDS: Final = 1.0  # how long a wrong one takes to be told
 WAITING_LIMIT_COUNT: Final = 4  # wrong attempts of one address that wait at a time
 LOCALHOST: Final = "localhost"  # RFC 6761 section 6.3
 CHALLENGE: Final = ("WWW-Authenticate", 'Basic realm="maillab", charset="UTF-8"')  # RFC 7617
+FORM_CHALLENGE: Final = ("WWW-Authenticate", 'Form realm="maillab"')
+"""For a page whose cookie is of an earlier start: to Basic, its browser would ask in a window of its own, and wait."""
 
 _AUTHORITY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 _ORIGIN: Final = re.compile(r"(https?)://([^/]*)", re.ASCII)  # RFC 6454 section 6.2
@@ -92,7 +94,7 @@ class Gate:
         if given is None or not await self._is_right(given, request):
             found = "no password" if given is None else "a wrong password"
             mend = "send it by HTTP Basic with any user name, or log in at /login; the lab prints it when it starts"
-            raise refused(401, found, mend, (CHALLENGE,))
+            raise refused(401, found, mend, (FORM_CHALLENGE if _cookies(request) else CHALLENGE,))
 
     async def log_in(self, request: Request) -> Response:
         """The login form was sent: a cookie for who knows the password."""
@@ -127,10 +129,13 @@ class Gate:
         return _authority(match[2], match[1]) == _authority(authority, match[1])
 
     def _has_cookie(self, request: Request) -> bool:
-        pairs = (pair.strip().partition("=") for pair in (request.header("cookie") or "").split(";"))
-        return any(
-            name == COOKIE and secrets.compare_digest(value.encode("latin-1"), self._cookie) for name, _, value in pairs
-        )
+        return any(secrets.compare_digest(value.encode("latin-1"), self._cookie) for value in _cookies(request))
+
+
+def _cookies(request: Request) -> list[str]:
+    """What the cookies of our name say; several starts on one host have given one each."""
+    pairs = (pair.strip().partition("=") for pair in (request.header("cookie") or "").split(";"))
+    return [value for name, _, value in pairs if name == COOKIE]
 
 
 def _basic_password(request: Request) -> bytes | None:

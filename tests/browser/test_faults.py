@@ -36,6 +36,18 @@ def test_busy_twice_and_then_accepted(lab_process: StartLab, browser_page: OpenP
     expect(page.get_by_role("heading", name="Jetzt eingeschaltet")).to_be_focused()
 
 
+def test_a_fault_of_all_servers_is_told_in_good_german(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """Who it strikes is said in the case that the sentence asks for."""
+    lab = lab_process("two-schools")
+    lab.http.post("api/lab/faults", json={"kind": "disk-full"})
+    lab.http.post("api/lab/faults", json={"kind": "reply", "command": "RCPT", "reply": "450 4.2.0 Mailbox busy"})
+    page = browser_page()
+    page.goto(f"{lab.url}#/faults")
+    there = page.get_by_role("region", name="Jetzt eingeschaltet")
+    expect(there).to_contain_text("Die Festplatte von jedem Server ist voll.")
+    expect(there).to_contain_text("Jeder Server antwortet auf RCPT mit 450 4.2.0 Mailbox busy.")
+
+
 def test_every_kind_can_be_set(lab_process: StartLab, browser_page: OpenPage) -> None:
     """The form asks for just what a kind has to know, and what it makes is understood by the lab; all are cleared."""
     lab = lab_process("two-schools")
@@ -72,6 +84,8 @@ def test_every_preset_fits_the_lab(lab_process: StartLab, browser_page: OpenPage
         page = browser_page("en-GB")
         page.goto(f"{lab.url}#/faults")
         presets = page.get_by_role("group", name="Faults worth trying").get_by_role("button")
+        unreachable = "Relay cannot be reached" if name == "two-schools" else "Server cannot be reached"
+        expect(presets.get_by_text(unreachable)).to_be_visible()
         expect(presets).to_have_count(9)
         for count, preset in enumerate(presets.all(), 1):
             preset.click()

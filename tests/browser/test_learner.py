@@ -76,6 +76,7 @@ def test_five_days_fit_into_a_lesson(lab_process: StartLab, browser_page: OpenPa
     lab.send(ANNA, BEN, subject="Geduld")
     expect(network.locator('[data-wait="mail.nord.example"]')).to_contain_text("waits ")
     expect(queue.locator("main")).to_contain_text("Geduld")
+    expect(queue.locator(".queue-wait")).to_contain_text("The server at sued.example does not take it")
     subprocess.run(
         command("clock", "+2min", "--url", lab.url),
         check=True,

@@ -263,7 +263,7 @@ def test_what_waits_is_told_and_moved_on(
     notice = lab.wait_for("bounce.created")["trace"]
     page.get_by_role("button", name="Deutsch").click()
     gone = page.get_by_role("region", name="Hat die Warteschlange verlassen").get_by_role("listitem")
-    expect(gone).to_contain_text("aufgegeben")
+    expect(gone).to_contain_text("gescheitert")
     gone.get_by_role("link", name="Meldung an den Absender").click()
     expect(page).to_have_url(f"{lab.url}#/traces/{notice}")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.interop.lab_process import with_free_ports
 
 from .conftest import OpenPage, StartLab
 
@@ -109,6 +112,53 @@ def test_a_lab_that_is_started_again_is_found_again(lab_process: StartLab, brows
     lab.send("anna@nord.example", "nils@nord.example", subject="Second")
     expect(page.get_by_role("link", name="Mailbox of nils@nord.example: 1 letter")).to_be_attached()
     assert page.evaluate("window.isTheSamePage")
+
+
+def test_a_view_that_was_asked_for_while_the_lab_was_away_is_shown_later(
+    lab_process: StartLab, browser_page: OpenPage
+) -> None:
+    """What could not be fetched is said in the page's language, and shown as soon as it can be."""
+    lab = lab_process("two-schools")
+    page = browser_page(expected=LOST_CONNECTION)
+    page.goto(lab.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Netzwerk")
+    lab.stop()
+    expect(page.locator("#connection")).not_to_be_empty()
+    page.get_by_role("link", name="Spuren").click()
+    expect(page.locator("main .notice")).to_have_text("Keine Verbindung zum Labor; neuer Versuch …")
+    lab.start()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Spuren")
+
+
+def test_a_new_start_of_the_lab_asks_for_the_password_again(lab_process: StartLab, browser_page: OpenPage) -> None:
+    """An open page goes to the form by itself, and its browser asks nothing in a window of its own."""
+    lab = lab_process("two-schools", "--web-access", "password", password="geheim12")
+    page = browser_page(expected=LOST_CONNECTION + "|401")
+    page.goto(lab.url)
+    for _ in range(2):
+        page.get_by_label("Passwort").fill("geheim12")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Netzwerk")
+        lab.stop()
+        lab.start()
+        expect(page).to_have_url(f"{lab.url}login")
+
+
+def test_a_long_title_leaves_room_for_the_rest(tmp_path: Path, lab_process: StartLab, browser_page: OpenPage) -> None:
+    """However a lab is called, the page is no wider than its window, and every view can be clicked."""
+    text = with_free_ports("two-schools").replace(
+        "Zwei Schulen", "Ein langes Labor für eine Donaudampfschifffahrt " * 2
+    )
+    lab_file = tmp_path / "long.toml"
+    lab_file.write_text(text, encoding="utf-8")
+    lab = lab_process(lab_file)
+    for width in (1280, 1024, 390):
+        page = browser_page(width=width)
+        page.goto(lab.url)
+        for view in VIEWS:
+            page.get_by_role("navigation", name="Ansichten").get_by_role("link", name=view).click()
+            expect(page.get_by_role("heading", level=1)).to_have_text(view)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_what_happened_while_the_page_was_away_is_caught_up(lab_process: StartLab, browser_page: OpenPage) -> None:

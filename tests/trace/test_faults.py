@@ -98,6 +98,15 @@ async def test_a_fault_is_drawn_where_it_struck(fault: Fault, told: list[str], a
         assert trace.state is State.DELIVERED
 
 
+async def test_a_slow_greeting_leaves_times_in_order(autojump_clock: object) -> None:
+    """A folded conversation stands where its own lines begin: a fault that met the greeting comes before it."""
+    async with memory_lab(DIRECT) as lab:
+        trace = await traced(lab, Fault("delay", to=SUED, seconds=1))
+        steps = Story(trace, brief=True).steps
+        times = [(step.record["at"], step.record["seq"]) for step in steps if step.record is not None]
+        assert times == sorted(times)
+
+
 async def test_a_fault_is_a_line_for_people(autojump_clock: object) -> None:
     """Its name, its kind, and what it means."""
     async with memory_lab(DIRECT) as lab:

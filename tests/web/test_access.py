@@ -157,6 +157,15 @@ async def test_the_form_gives_a_cookie(autojump_clock: trio.testing.MockClock) -
             assert (await house.ask("/api/lab/lab", Cookie=other)).status == 401
 
 
+async def test_a_page_with_an_old_cookie_is_not_asked_by_its_browser(autojump_clock: trio.testing.MockClock) -> None:
+    """A page that was open before a new start gets 401 at once; to Basic its browser would ask in its own window."""
+    async with open_house(password=PASSWORD) as house:
+        answer = await house.ask("/api/lab/lab", Cookie="maillab=of-an-earlier-start")
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Form realm="maillab"')
+        answer = await house.ask("/api/lab/lab", Cookie="other=1")
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
 async def test_a_wrong_password_in_the_form_leads_back(autojump_clock: trio.testing.MockClock) -> None:
     """The form says so after a second, and gives no cookie."""
     async with open_house(password=PASSWORD) as house:

@@ -36,6 +36,7 @@ let t = null;
 let turn = 0; // counts what was shown: a view that comes late finds another in its place
 let unmount = null;
 let run = null;
+let unreached = false; // a view was asked for while the lab was away
 
 const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
 
@@ -68,6 +69,7 @@ async function show({ focus }) {
   const here = ++turn;
   unmount?.();
   unmount = null;
+  unreached = false;
   const root = element("div", { class: "view" });
   replace($("main"), root);
   showNavigation(name);
@@ -95,9 +97,12 @@ async function show({ focus }) {
 }
 
 function showFailure(root, error) {
+  unreached = lab.state === "away";
   replace(root,
     element("h1", {}, t("failed")),
-    element("p", { class: "notice bad" }, error.error ?? error.message, error.mend && `; ${error.mend}`),
+    unreached
+      ? element("p", { class: "notice bad" }, t("away"))
+      : element("p", { class: "notice bad" }, error.error ?? error.message, error.mend && `; ${error.mend}`),
     element("p", { class: "toolbar" }, element("a", { class: "button", href: link("") }, t("home")),
       element("button", { type: "button", on: { click: () => location.reload() } }, t("reload"))));
 }
@@ -186,6 +191,8 @@ async function main() {
     if (run !== lab.info.run) {
       ({ run } = lab.info);
       showShell();
+      show({ focus: false });
+    } else if (unreached && lab.state === "live") {
       show({ focus: false });
     }
     showConnection();

@@ -35,10 +35,10 @@ export const REPLIES = [
 export function presets(servers) {
   const ends = servers.filter(({ domains }) => domains.length);
   const last = (ends.at(-1) ?? servers.at(-1))?.host;
-  const relay = servers.find(({ domains }) => !domains.length)?.host ?? last;
+  const relay = servers.find(({ domains }) => !domains.length)?.host;
   return {
     busy: { kind: "reply", command: "RCPT", reply: REPLIES[0], server: last, times: 2 },
-    unreachable: { kind: "refuse", to: relay },
+    ...(relay ? { unreachable: { kind: "refuse", to: relay } } : { "no-server": { kind: "refuse", to: last } }),
     slow: { kind: "throttle", octets_per_second: 100 },
     late: { kind: "delay", seconds: 2 },
     "lost-reply": { kind: "disconnect", command: "message", late: true, server: last, times: 1 },

@@ -116,7 +116,7 @@ function sentence(fault) {
   const text = t(fault.late ? "fault.says.disconnect.late" : `fault.says.${fault.kind}`, {
     from: place(fault.from, "everybody"),
     to: place(fault.to, "everybody"),
-    server: place(fault.server, "each"),
+    server: place(fault.server, fault.kind.startsWith("disk-") ? "each.disk" : "each"),
     domain: place(fault.domain, "names"),
     hosts: (fault.hosts ?? []).join(", "),
     reply: fault.reply,

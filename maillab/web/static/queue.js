@@ -193,14 +193,14 @@ function waitOf(group, all, ticks) {
     element("p", { class: "toolbar" }, due, element("span", { class: "said" }, t("queue.next", { host: nextHop })),
       element("span", { class: "muted" }, attempts ? t.plural("queue.attempts", attempts) : t("queue.attempts.none"))),
     reply && element("p", { class: "queue-reply mono said" }, reply),
-    reply && element("p", { class: "muted said" }, why(reply)));
+    reply && element("p", { class: "muted said" }, why(reply, nextHop)));
 }
 
 // Why it waits: the server's answer explained, or what our own server found instead of one.
-function why(reply) {
+function why(reply, server) {
   const answer = /^([245]\d\d)(?:[ -]([245]\.\d{1,3}\.\d{1,3}))?(?:[ -]|$)/.exec(reply);
   return answer
-    ? explain({ event: "smtp.reply", code: Number(answer[1]), enhanced: answer[2], line: reply }).text
+    ? explain({ event: "smtp.reply", code: Number(answer[1]), enhanced: answer[2], line: reply }, { server }).text
     : t("queue.why.unreached");
 }
 

@@ -13,6 +13,7 @@ import { zonesView } from "/static/zones.js";
 const REDRAW_MS = 250; // a trace changes more often than anybody reads
 const TEXT_COLUMNS = 110;
 const LADDER_SHARE = 0.7; // of the width, beside the transcript
+const RECIPIENTS_NAMED = 8; // the ladder ends with all of them
 const TABS = ["transcript", "letter", "growth"];
 
 // What of a trace is unfolded, chosen and shown: it outlives a look elsewhere and a change of language.
@@ -149,10 +150,13 @@ export async function mountTrace(root, id, app) {
 
   function showAbout(trace) {
     const { split } = shown.marker;
-    const people = t("fromTo", { sender: trace.sender || "<>", recipients: trace.recipients.slice(0, 20).join(", ") });
+    const { recipients } = trace;
+    const named = recipients.slice(0, recipients.length > RECIPIENTS_NAMED + 1 ? RECIPIENTS_NAMED : undefined);
+    const people = t("fromTo", { sender: trace.sender || "<>", recipients: named.join(", ") });
     const other = (key, trace) => element("a", { href: app.link("traces", trace) }, t(key, { trace }));
     replace(about,
-      element("p", {}, pill(t, trace.state), " ", split(people), trace.recipients.length > 20 && " …"),
+      element("p", {}, pill(t, trace.state), " ", split(people),
+        named.length < recipients.length && ` ${t("moreRecipients", { n: recipients.length - named.length })}`),
       element("p", { class: "muted" }, t("facts", { trace: trace.trace, at: dateTime(trace.at) })),
       trace.for_trace && element("p", { class: "relation" }, "↩ ", other("noticeAbout", trace.for_trace)),
       trace.children.map((child) => element("p", { class: "relation" }, "↪ ", other("noticeOf", child))));
