@@ -37,7 +37,7 @@ SANS_IO_NAMES: Final = frozenset(  # in whatever room they are
 SANS_IO_MODULES: Final[Mapping[str, frozenset[str]]] = {
     "trace": frozenset(
         {"identity", "path", "book", "story", "steps", "layout", "cells", "ladder", "mermaid", "copies", "conversation"}
-        | {"record", "console", "captions", "paper", "svg", "svg_layout", "svg_steps", "wording"}
+        | {"record", "console", "captions", "paper", "svg", "svg_layout", "svg_steps", "wording", "times"}
     ),
     "faults": frozenset({"fault", "plan", "link"}),
     "dns": frozenset({"records", "zone", "response", "rate", "mail_hosts"}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
 from typing import Final
 
 import attrs
@@ -12,6 +11,7 @@ from maillab.trace.conversation import START_MAIL_INPUT, Conversation, Side, rec
 from maillab.trace.path import Trace, in_order
 from maillab.trace.record import Record
 from maillab.trace.steps import CLIENT, MAILBOXES, NAMES, Fold, Kind, Lane, Role, Step
+from maillab.trace.times import seconds, seconds_between
 from maillab.trace.wording import ENGLISH, Wording
 
 PAUSE_SECONDS: Final = 0.5
@@ -27,19 +27,6 @@ _BEHIND_MESSAGE: Final = frozenset({"message.accepted", "delivery.duplicate", "f
 
 CLOCK_MOVED_SECONDS: Final = 1.0
 """A wait that is longer than it really was by so much is told to be one by the lab's clock."""
-
-
-def seconds_between(earlier: Record, later: Record) -> float:
-    """Seconds from one record to another; by the lab's clock, which is the real one until somebody moves it."""
-    moved = earlier.get("lab_at") or later.get("lab_at")
-    if moved and (earlier["run"] == later["run"] or (earlier.get("lab_at") and later.get("lab_at"))):
-        first, last = (record.get("lab_at") or record["at"] for record in (earlier, later))
-        return _seconds(first, last)
-    return _seconds(earlier["at"], later["at"])
-
-
-def _seconds(first: str, last: str) -> float:
-    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 
 
 @attrs.define
@@ -303,7 +290,7 @@ class Story:
         values = {"server": deferred["server"], "reason": reason, "attempt": attempt}
         if started is not None:
             waited = seconds_between(deferred, started)
-            moved = waited - _seconds(deferred["at"], started["at"]) >= CLOCK_MOVED_SECONDS
+            moved = waited - seconds(deferred["at"], started["at"]) >= CLOCK_MOVED_SECONDS
             text = wording.waits_lab_time if moved else wording.waits
             values |= {"time": wording.duration(waited), "attempt": started.get("attempt") or attempt}
         elif due is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from datetime import datetime
 from typing import Final
 
 from maillab.trace.captions import NAMES_LIMIT_COUNT, fate, names_of, since
@@ -16,6 +15,7 @@ from maillab.trace.steps import Kind, Role, Step
 from maillab.trace.story import PAUSE_SECONDS, Story
 from maillab.trace.svg_layout import MARGIN, NAME, SMALL, TEXT, Heading, Layout
 from maillab.trace.svg_steps import StepPainter, draw_sign
+from maillab.trace.times import seconds
 from maillab.trace.wording import ENGLISH, Wording
 
 SUBJECT: Final = 22
@@ -62,8 +62,8 @@ class _Picture:
         painter = StepPainter(self._layout, self._width, top + 14)
         earlier = ""
         for step, time in zip(self._story.steps, self._times, strict=True):
-            if earlier and step.at and (seconds := _seconds(earlier, step.at)) >= PAUSE_SECONDS:
-                painter.draw_pause(self._wording.later.format(time=self._wording.duration(seconds)))
+            if earlier and step.at and (silence_seconds := seconds(earlier, step.at)) >= PAUSE_SECONDS:
+                painter.draw_pause(self._wording.later.format(time=self._wording.duration(silence_seconds)))
             painter.draw(step, time, self._data(step))
             # A wait is drawn as such, and what came before it is no pause any more.
             earlier = "" if step.kind is Kind.WAIT else step.at or earlier
@@ -147,7 +147,7 @@ class _Picture:
         trace, wording = self._trace, self._wording
         yield wording.trace.format(trace=trace.id)
         if trace.ended_at is not None:
-            yield wording.after.format(time=wording.duration(_seconds(trace.started_at, trace.ended_at)))
+            yield wording.after.format(time=wording.duration(seconds(trace.started_at, trace.ended_at)))
         yield f"{trace.started_at[:10]} {trace.started_at[11:-1]} UTC"
 
     def _draw_headings(self, paper: Paper, y: int, unit: str = "") -> int:
@@ -189,10 +189,6 @@ class _Picture:
             here = record.get("trace") == self._trace.id
             data["data_trace"] = record["for_trace" if here else "trace"]
         return data
-
-
-def _seconds(earlier: str, later: str) -> float:
-    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
 def _write_block(paper: Paper, text: str, x: int, y: int, room: int, look: str | None = None) -> int:

@@ -68,6 +68,13 @@ LAYOUTS: Final = """async (labs) => {
         || box.y + box.height > plan.height)) {
         wrong.push(`${name}: one is outside`);
       }
+      const steps = Array.from({ length: 61 }, (_, step) => step / 60);
+      const isHidden = ({ from, to, points: [one, other] }) => boxes.some((box) => ![from, to].includes(box.host)
+        && steps.some((share) => isOver(box, { x: one.x + (other.x - one.x) * share,
+          y: one.y + (other.y - one.y) * share, width: 0, height: 0 })));
+      if (domains === 2 && relays + foreign <= 1 && plan.links.some(isHidden)) {
+        wrong.push(`${name}: a link is behind somebody`);
+      }
       for (const box of boxes) {
         if (box.residents.some(({ pc: { x, y } }) =>
           x < box.x || x > box.x + box.width || y < box.y || y > box.y + box.height - 10)) {
@@ -90,6 +97,8 @@ LABS: Final = [
     [1, 0, 2, 28, False],
     [2, 0, 0, 2, False],
     [2, 1, 0, 2, True],
+    [2, 1, 0, 1, False],
+    [2, 0, 1, 2, False],
     [3, 2, 1, 5, True],
     [4, 0, 0, 3, False],
     [7, 1, 0, 9, True],

@@ -82,12 +82,14 @@ function arrange(plan, size, width, height) {
     for (const peopleColumns of PEOPLE_COLUMNS.filter((columns, index) => !index || columns < crowd)) {
       for (let columns = 1; columns <= most(Math.ceil(houses.length / 2)); columns++) {
         for (let hubColumns = 1; hubColumns <= most(hubs.length); hubColumns++) {
-          const candidate = place(plan, size, { across, peopleColumns, columns, hubColumns });
-          const largest = height === Infinity ? LARGEST_SCROLLED_SCALE : LARGEST_SCALE;
-          candidate.scale = Math.min(width / candidate.width, height / candidate.height, largest);
-          candidate.worth = candidate.scale * (1 - HIDDEN_LINK_COST * hiddenShare(candidate, plan));
-          if (!best || isBetter(candidate, best)) {
-            best = candidate;
+          for (const aside of [false, true]) {
+            const candidate = place(plan, size, { across, peopleColumns, columns, hubColumns, aside });
+            const largest = height === Infinity ? LARGEST_SCROLLED_SCALE : LARGEST_SCALE;
+            candidate.scale = Math.min(width / candidate.width, height / candidate.height, largest);
+            candidate.worth = candidate.scale * (1 - HIDDEN_LINK_COST * hiddenShare(candidate, plan));
+            if (!best || isBetter(candidate, best)) {
+              best = candidate;
+            }
           }
         }
       }
@@ -126,26 +128,29 @@ function isBetter(one, other) {
   return gain > 0.001 || (gain > -0.001 && one.height < other.height);
 }
 
-// One half of the houses, the middle, the other half: from left to right, or from top to bottom.
-function place({ houses, hubs }, size, { across, peopleColumns, columns, hubColumns }) {
+// One half of the houses, the middle, the other half: from left to right, or from top to bottom. Aside, the middle keeps
+// clear of what goes straight from one half to the other.
+function place({ houses, hubs }, size, { across, peopleColumns, columns, hubColumns, aside }) {
   const sizes = houses.map((house) => sizeOf(house, size, peopleColumns));
   const cell = {
     width: Math.max(0, ...sizes.map((each) => each.width)), height: Math.max(0, ...sizes.map((each) => each.height)),
   };
-  const half = Math.ceil(houses.length / 2);
+  const firstHalf = Math.ceil(houses.length / 2);
   const groups = [
-    grid(houses.slice(0, half), cell, columns, size.gap),
+    grid(houses.slice(0, firstHalf), cell, columns, size.gap),
     grid(hubs, size.hub, hubColumns, size.gap),
-    grid(houses.slice(half), cell, columns, size.gap),
+    grid(houses.slice(firstHalf), cell, columns, size.gap),
   ].filter((group) => group.boxes.length);
   const long = across ? "width" : "height";
   const wide = across ? "height" : "width";
-  const breadth = Math.max(...groups.map((group) => group[wide]));
+  const half = Math.max(...groups.map((group) => group[wide])) / 2;
+  const isAside = (group) => aside && groups.length === 3 && group === groups[1];
+  const breadth = Math.max(2 * half, ...groups.filter(isAside).map((group) => half + size.gap + group[wide]));
   const between = groups.length === 2 ? size.between * 1.4 : size.between;
   const boxes = [];
   let at = MARGIN;
   for (const group of groups) {
-    const shift = MARGIN + (breadth - group[wide]) / 2;
+    const shift = MARGIN + (isAside(group) ? half + size.gap : half - group[wide] / 2);
     const [dx, dy] = across ? [at, shift] : [shift, at];
     boxes.push(...group.boxes.map((box) => ({ ...box, x: box.x + dx, y: box.y + dy })));
     at += group[long] + between;
