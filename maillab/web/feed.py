@@ -22,8 +22,8 @@ from maillab.web.messages import Request, rfc3339
 from maillab.web.websocket import NORMAL, Farewell, Upgrade, Websocket, text_frame
 
 FRAME_SECONDS: Final = 0.02  # between two frames; faster is not seen
-FRAME_SECONDS_PER_VIEWER: Final = 0.0008  # from 25 viewers on: with 300, a quarter of a second and 1,250 frames/s
-TOLD_TOGETHER_COUNT: Final = 5  # viewers; a quarter of a millisecond, so long nobody else runs
+FRAME_SECONDS_PER_VIEWER: Final = 0.0016  # from 13 viewers on: no more than 625 frames/s, with 300 half a second apart
+TOLD_TOGETHER_COUNT: Final = 5  # viewers; half a millisecond, so long nobody else runs
 FRAME_LIMIT_OCTETS: Final = 1 << 19  # half of what trio-websocket takes as one message
 LAG_LIMIT_RECORDS: Final = 5_000  # who falls further behind than that is too slow
 _FRAMES_KEPT_COUNT: Final = 8
