@@ -87,15 +87,20 @@ class Lab:
         """Take `limit` records more; who has taken all hears of each new one at once."""
         records = self.recorder.records
         first = max(self._gathered_count, records.ever_count - len(records))
-        for record in itertools.islice(records.after(first), limit):
+        for place in itertools.islice(records.places_after(first), limit):
+            block, index = place
+            record = block.read()[index]
             if record["run"] != self._gathered_run:  # of one data folder, one process at a time
                 self._trace_book.end_run(self._gathered_run)
                 self._gathered_run = record["run"]
-            self._trace_book.add(record)
+            self._trace_book.add(record, place)
         self._gathered_count = min(first + limit, records.ever_count)
         if self._gathered_count == records.ever_count:
             self._gathers_at_once = True
-            self.recorder.add_listener(self._trace_book.add)
+            self.recorder.add_listener(self._add_newest)
+
+    def _add_newest(self, record: Record) -> None:
+        self._trace_book.add(record, self.recorder.records.newest_place)
 
     @property
     def traces(self) -> list[Trace]:

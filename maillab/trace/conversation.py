@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from maillab.trace.memory import Excerpt, Place
 from maillab.trace.record import Record
 
 UNCLAIMED_LIMIT_COUNT: Final = 8
@@ -45,21 +46,28 @@ class Conversation:
     """The address that the server saw; "" when only the client wrote."""
     hello: str
     """The name that the client gave in HELO or EHLO; "" before it gave one."""
-    records: list[Record]
+    began_at: str
+    """When its first line was said."""
+    lines: Excerpt
+    """All that was said so far."""
     lead_count: int
-    """So many of `records` were said before MAIL: greeting, EHLO, NOOP."""
+    """So many of `lines` were said before MAIL: greeting, EHLO, NOOP."""
     claimed: bool = False
-    over: bool = False
-    """Nothing more is said in it."""
+    records: list[Record] = attrs.field(factory=list)
+    """The lines, once they are read."""
 
     @property
     def key(self) -> str:
         """Names it among all of a trace, in one word."""
         return f"{self.run}.{self.connection}.{self.transaction}"
 
-    def add(self, record: Record) -> None:
-        if len(self.records) < LINES_LIMIT_COUNT:
-            self.records.append(record)
+    def add(self, place: Place) -> None:
+        if len(self.lines) < LINES_LIMIT_COUNT:
+            self.lines.append(place)
+
+    def read(self, count: int) -> Conversation:
+        """The conversation as it was when it had `count` lines, with its records."""
+        return attrs.evolve(self, records=self.lines.read(count))
 
 
 def same_conversation(told: Conversation, heard: Conversation) -> bool:
@@ -80,31 +88,40 @@ class Talk:
     opened: dict[str, Record] = attrs.field(factory=dict)
     open_sides: set[str] = attrs.field(factory=set)
     hello: str = ""
-    waiting: list[Record] = attrs.field(factory=list)
+    waiting: list[Place] = attrs.field(factory=list)
+    waiting_since: str = ""
+    """When the first of these was written, if there are any."""
+    faults: list[tuple[str, Place]] = attrs.field(factory=list)
+    """Those of the waiting that are faults, and when they struck."""
     conversations: dict[int, Conversation] = attrs.field(factory=dict)
 
     def open(self, record: Record) -> None:
         self.opened[record["side"]] = record
         self.open_sides.add(record["side"])
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, place: Place) -> None:
         """Take one record of this connection that names no trace."""
         transaction = record.get("transaction")
         if transaction is None:
             if record.get("verb") in ("EHLO", "HELO"):
                 self.hello = record["line"][4:].strip()
+            if not self.waiting:
+                self.waiting_since = record["at"]
             if len(self.waiting) < LINES_LIMIT_COUNT:
-                self.waiting.append(record)
+                self.waiting.append(place)
+                if record["event"] == "fault.injected":
+                    self.faults.append((record["at"], place))
             return
         conversation = self.conversations.get(transaction)
         if conversation is None:
             conversation = self._begin(transaction, record)
-        conversation.add(record)
+        conversation.add(place)
 
-    def faults_before_mail(self) -> list[Record]:
+    def faults_before_mail(self) -> list[tuple[str, Place]]:
         """What kept the connection from coming so far as a mail: told once, with what became of that mail."""
-        faults = [record for record in self.waiting if record["event"] == "fault.injected"]
-        self.waiting = [record for record in self.waiting if record["event"] != "fault.injected"]
+        faults, self.faults = self.faults, []
+        told = [place for _, place in faults]
+        self.waiting = [place for place in self.waiting if place not in told]
         return faults
 
     def close(self, record: Record) -> bool:
@@ -118,15 +135,8 @@ class Talk:
             last = self.conversations[max(self.conversations)]
             for line in self.waiting:
                 last.add(line)
-            self.waiting = []
-        if not self.open_sides:
-            self.end()
+            self.waiting, self.faults = [], []
         return not self.open_sides
-
-    def end(self) -> None:
-        """Nothing more is said over it."""
-        for conversation in self.conversations.values():
-            conversation.over = True
 
     def _begin(self, transaction: int, record: Record) -> Conversation:
         server_end = self.opened.get(Side.SERVER.value)
@@ -139,11 +149,13 @@ class Talk:
             client = server_end.get("peer_name") if server_end else None
             client_peer = server_end["peer"] if server_end else ""
         lead = self.waiting
+        began_at = self.waiting_since if lead else record["at"]
         before = self.conversations.get(transaction - 1)
         if before is not None and not before.claimed and client is None:
             # A mail typed by hand and begun anew (RSET) still shows how its connection began.
-            lead = (before.records[: before.lead_count] + lead)[:LINES_LIMIT_COUNT]
-        self.waiting = []
+            began_at = before.began_at
+            lead = (before.lines.places(before.lead_count) + lead)[:LINES_LIMIT_COUNT]
+        self.waiting, self.faults = [], []
         conversation = Conversation(
             record["run"],
             record["connection"],
@@ -153,12 +165,13 @@ class Talk:
             client,
             client_peer,
             self.hello,
-            lead,
+            began_at,
+            Excerpt(lead),
             len(lead),
         )
         self.conversations[transaction] = conversation
         if len(self.conversations) > UNCLAIMED_LIMIT_COUNT:
-            self.conversations.pop(min(self.conversations)).over = True
+            del self.conversations[min(self.conversations)]
         return conversation
 
 

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import structlog
 import trio
-from structlog.typing import EventDict
 
 from maillab.trace.drain import FLUSH_SECONDS, Drain, Sink, to_stderr
 from maillab.trace.memory import RecordMemory
@@ -114,6 +113,12 @@ class RecordLog(structlog.BoundLoggerBase):
         else:
             self._proxy_to_logger("keep", event, **_make_safe(keys))
 
+    def _process_event(
+        self, _method: str, event: str | None, event_kw: dict[str, Any]
+    ) -> tuple[tuple[Record], dict[str, Any]]:
+        """Instead of a chain of processors, each of which would be handed a copy: one that makes the record at once."""
+        return (self._logger.stamped(str(event), self._context | event_kw),), {}
+
 
 class Recorder:
     """The records of one run of one lab.  Used from Trio's thread only."""
@@ -132,11 +137,10 @@ class Recorder:
         self._connections = itertools.count(1)
         self._listeners: tuple[Callable[[Record], object], ...] = ()
         self._drain: Drain | None = None
-        self._processors = (self._stamp,)
 
     def bind(self, **context: Any) -> RecordLog:
         """A log whose records all carry `context`; bind it further as more is known."""
-        return RecordLog(self, self._processors, {}).bind(**context)
+        return RecordLog(self, (), {}).bind(**context)
 
     def new_connection(self) -> str:
         """The id of a connection, one for both its ends: c1, c2, ..."""
@@ -203,22 +207,21 @@ class Recorder:
             raise failure
 
     def keep(self, record: Record) -> None:
-        """Where a record goes once the processors have made it."""
+        """Where a record goes once it is made."""
         self.records.append(record)
         if self._drain is not None:
             self._drain.add(record)
         for listener in self._listeners:
             listener(record)
 
-    def _stamp(self, _logger: object, _method: str, event: EventDict) -> tuple[tuple[Record], dict[str, Any]]:
-        """Processor, the only one: who, when and which number, in the order in which people read."""
-        name = event.pop("event")
-        _check(name, event)
+    def stamped(self, event: str, values: Mapping[str, Any]) -> Record:
+        """A record: who, when and which number, in the order in which people read."""
+        _check(event, values)
         self.seq += 1
-        record = {"run": self.run, "seq": self.seq, "at": self._at(), "event": name, "lab": self.lab, **event}
+        record = {"run": self.run, "seq": self.seq, "at": self._at(), "event": event, "lab": self.lab, **values}
         if self.ahead_seconds:
             record["lab_at"] = _rfc3339(self._now() + self.ahead_seconds)
-        return (record,), {}
+        return record
 
     def _at(self) -> str:
         """Now, as RFC 3339 with milliseconds; records of a busy lab share their second, and many their millisecond."""

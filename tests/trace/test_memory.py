@@ -98,19 +98,17 @@ def test_a_record_takes_little_room() -> None:
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_packed_trace_is_the_trace(scene: str) -> None:
-    """A trace that was packed after each of its records is drawn, listed and judged as one that never was."""
-    records = SCENES[scene]().records
-    as_they_are, packed = TraceBook(), TraceBook(open_limit=1)
-    for record in records:
+    """A trace whose records are long packed and forgotten is drawn, listed and judged as one whose are not."""
+    memory, as_they_are, packed = RecordMemory(1), TraceBook(), TraceBook()
+    for record in SCENES[scene]().records:
         as_they_are.add(record)
-        packed.add(record)
-        # Each in turn is the one that was touched last, so that the other is packed.
-        for number in (1, 2):
-            common = {key: record[key] for key in ("run", "seq", "at", "lab")}
-            packed.add({**common, "event": "message.refused", "trace": f"other{number}"})
-    assert [trace.id for trace in packed.traces() if not trace.id.startswith("other")] == [
-        trace.id for trace in as_they_are.traces()
-    ]
+        # Each is the first of a block, so that all but the last two are packed when the next one comes.
+        packed.add(record, memory.append(record))
+        for number in range(BLOCK_RECORDS - 1):
+            memory.append({"seq": number})
+    for number in range(2 * BLOCK_RECORDS + 1):
+        memory.append({"seq": number})
+    assert [trace.id for trace in packed.traces()] == [trace.id for trace in as_they_are.traces()]
     for trace in as_they_are.traces():
         again = packed.get(trace.id)
         assert again is not None
