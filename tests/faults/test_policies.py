@@ -290,7 +290,7 @@ async def test_a_closing_reply_and_a_silence_can_be_asked_for(autojump_clock: ob
             assert await visitor.hear() == ""
         async with visit(lab, SUED) as visitor:
             await visitor.say(MAIL)
-            with trio.move_on_after(10_000) as patience:
+            with trio.move_on_after(1_000) as patience:
                 await visitor.say("RCPT TO:<x.timeout@sued.example>")
             assert patience.cancelled_caught
         await trio.sleep(1)
